@@ -3,4 +3,20 @@
 //!
 //! The layout is in `ARCHITECTURE.md`; `tests/it/layering.rs` holds the modules to it.
 
+pub mod agent;
+pub mod audit;
 pub mod base;
+pub mod build;
+pub mod checks;
+pub mod cli;
+pub mod git;
+pub mod intent;
+pub mod journal;
+pub mod output;
+pub mod plan;
+pub mod queue;
+pub mod recover;
+pub mod report;
+pub mod spec;
+pub mod store;
+pub mod workspace;

@@ -1,0 +1,3 @@
+//! Check kinds and evidence.
+
+pub mod model;

@@ -1,0 +1,1 @@
+//! Intents: Markdown as a person writes it.

@@ -1,0 +1,4 @@
+//! The journal: append-only events in git notes, and their replay.
+
+pub mod event;
+pub mod state;

@@ -1,0 +1,205 @@
+//! The state of a run: a function of its events, never stored.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::{
+    base::{Oid, Sha256, SliceId, Timestamp},
+    checks::model::Cause,
+    journal::event::{AttemptFailure, BlockReason, Cost, Finding, Verdict},
+};
+
+/// Where a slice stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Nothing was done.
+    #[default]
+    Pending,
+    /// An attempt is being made.
+    Building,
+    /// Its checks run.
+    Checking,
+    /// A candidate waits for the queue.
+    Eligible,
+    /// It is merged and under test.
+    Merging,
+    /// It is on the target.
+    Landed,
+    /// It was not needed.
+    Redundant,
+    /// It cannot go on.
+    Blocked,
+}
+
+impl Phase {
+    /// Nothing more happens to it within its generation.
+    pub fn is_final(self) -> bool {
+        matches!(self, Phase::Landed | Phase::Redundant | Phase::Blocked)
+    }
+    /// What it promises is on the target.
+    pub fn is_done(self) -> bool {
+        matches!(self, Phase::Landed | Phase::Redundant)
+    }
+}
+
+/// Everything known about a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct RunState {
+    /// The spec commit, the target ref and the base, once started.
+    pub started: Option<Started>,
+    /// The slices that events speak of.
+    pub slices: BTreeMap<SliceId, SliceState>,
+    /// The slices in the order of their landing, with the landing's commit.
+    pub landings: Vec<(SliceId, Oid)>,
+    /// Results of cross-slice checks and of the audit: the last of each (round, check).
+    pub checks: Vec<CheckResult>,
+    /// The last audit.
+    pub audit: Option<Audit>,
+    /// How often the run was audited.
+    pub audits: u32,
+    /// The run's end.
+    pub finished: Option<Finished>,
+    /// How often a process took it up again.
+    pub resumes: u32,
+    /// What the agents cost.
+    pub cost: Cost,
+    /// What replay could not take: illegal transitions, unknown kinds, bad lines, each with its place.
+    pub problems: Vec<String>,
+    /// The largest logical time seen.
+    pub lamport: u64,
+}
+
+/// How a run began.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Started {
+    /// The spec commit.
+    pub spec: Oid,
+    /// The full name of the target ref.
+    pub target: String,
+    /// The commit that the target started from.
+    pub base: Oid,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finished {
+    /// How good the product is.
+    pub verdict: Verdict,
+    /// Why, one sentence each.
+    pub why: Vec<String>,
+    /// The last landing.
+    pub target: Oid,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What an audit said.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Audit {
+    /// Which one, from 1.
+    pub round: u32,
+    /// The commit that it judged.
+    pub commit: Oid,
+    /// None while it runs.
+    pub verdict: Option<Verdict>,
+    /// What it found.
+    pub findings: Vec<Finding>,
+}
+
+/// Where a slice stands, within its newest generation.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SliceState {
+    /// The generation: the digest of the slice's inputs.
+    pub r#gen: Option<Sha256>,
+    /// Where it stands.
+    pub phase: Phase,
+    /// The commit that it is built on.
+    pub base: Option<Oid>,
+    /// `new` checks that were green on the base.
+    pub green_on_base: Vec<String>,
+    /// Its attempts, first to last; the last one may still be under way.
+    pub attempts: Vec<Attempt>,
+    /// Its passing commit.
+    pub candidate: Option<Oid>,
+    /// The merge under test, or the last one that was.
+    pub merge: Option<Merge>,
+    /// How often the queue gave it back.
+    pub repairs: u32,
+    /// Its landing.
+    pub landing: Option<Oid>,
+    /// Why it cannot go on.
+    pub blocked: Option<(BlockReason, String)>,
+    /// Why it was not needed.
+    pub redundant: Option<String>,
+    /// What it cost.
+    pub cost: Cost,
+    /// When it started.
+    pub started_at: Option<Timestamp>,
+    /// When it came to its end.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// One attempt at a slice.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Attempt {
+    /// From 1.
+    pub n: u32,
+    /// Who made it.
+    pub provider: String,
+    /// The agent's session.
+    pub session: Option<String>,
+    /// Whether the agent has ended.
+    pub agent_ended: bool,
+    /// Its commit, once known.
+    pub commit: Option<Oid>,
+    /// Results of its checks: rounds base, candidate and queue-n.
+    pub checks: Vec<CheckResult>,
+    /// Why it failed, if it did.
+    pub failed: Option<(AttemptFailure, String)>,
+    /// The digest of its change, where it failed.
+    pub diff: Option<Sha256>,
+    /// Paths that it changed without owning them.
+    pub violations: Vec<String>,
+    /// What it cost.
+    pub cost: Cost,
+}
+
+/// A candidate merged with the tip.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Merge {
+    /// The slice's passing commit.
+    pub candidate: Oid,
+    /// The tip that it was merged with.
+    pub tip: Oid,
+    /// The merge commit.
+    pub commit: Oid,
+    /// Its tree.
+    pub tree: Oid,
+    /// Which try of the queue it is, from 1.
+    pub round: u32,
+}
+
+/// What came of one check on one tree.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CheckResult {
+    /// Its id.
+    pub check: String,
+    /// The digest of its definition.
+    pub digest: Sha256,
+    /// base, candidate, queue-n or audit-n.
+    pub round: String,
+    /// The tree.
+    pub tree: Oid,
+    /// Why it is green or red.
+    pub cause: Cause,
+    /// In words.
+    pub detail: String,
+    /// How long it took, milliseconds.
+    pub duration_ms: u64,
+    /// The blob of its `result.json`.
+    pub evidence: Oid,
+}

@@ -1,0 +1,1 @@
+//! The only door to standard output and standard error.

@@ -1,0 +1,1 @@
+//! Plans: what a spec means for a run.

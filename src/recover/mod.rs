@@ -1,0 +1,1 @@
+//! Putting right what a dead process left.

@@ -1,0 +1,3 @@
+//! Specs: reading, validating, writing.
+
+pub mod model;

@@ -1,0 +1,1 @@
+//! `refs/otto/*`: the only spelling of ref names, records, transactions.

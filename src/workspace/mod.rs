@@ -1,0 +1,1 @@
+//! Workspaces: creation, snapshots, reuse, removal.
