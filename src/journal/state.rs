@@ -137,6 +137,8 @@ pub struct SliceState {
     pub redundant: Option<String>,
     /// What it cost.
     pub cost: Cost,
+    /// How long agents worked on it, milliseconds.
+    pub agent_ms: u64,
     /// When it started.
     pub started_at: Option<Timestamp>,
     /// When it came to its end.

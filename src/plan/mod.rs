@@ -1,1 +1,4 @@
 //! Plans: what a spec means for a run.
+
+pub mod model;
+pub mod schedule;

@@ -1,0 +1,170 @@
+//! A plan: one version of a spec with the limits of one run. Pure.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    base::{Oid, Sha256, SliceId},
+    checks::model::Check,
+    journal::{
+        event::Cost,
+        state::{Phase, RunState, SliceState},
+    },
+    spec::model::{FileBlock, Requirement, Slice, Spec},
+};
+
+/// How much a run may use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// How many slices are built at once.
+    pub jobs: u32,
+    /// Attempts a slice.
+    pub attempts: u32,
+    /// How often the queue gives a slice back before it is blocked.
+    pub repairs: u32,
+    /// How long the agent may work on one slice, seconds.
+    pub slice_wall_s: u64,
+    /// How long an agent may be silent, seconds.
+    pub agent_idle_s: u64,
+    /// What one slice may cost, millionths of a US dollar.
+    pub slice_usd_micros: u64,
+    /// What the run may cost, millionths of a US dollar.
+    pub run_usd_micros: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            jobs: 2,
+            attempts: 3,
+            repairs: 2,
+            slice_wall_s: 30 * 60,
+            agent_idle_s: 10 * 60,
+            slice_usd_micros: 5_000_000,
+            run_usd_micros: 10_000_000,
+        }
+    }
+}
+
+/// What a run is to do.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The commit of the spec's version.
+    pub spec_commit: Oid,
+    /// The spec.
+    pub spec: Arc<Spec>,
+    /// The generation of each slice: the digest of its inputs.
+    pub generations: BTreeMap<SliceId, Sha256>,
+    /// How much the run may use.
+    pub limits: Limits,
+}
+
+impl Plan {
+    /// The plan of a spec.
+    pub fn new(spec_commit: Oid, spec: Spec, limits: Limits) -> Plan {
+        let generations = spec.slices.iter().map(|s| (s.id.clone(), generation(&spec, s))).collect();
+        Plan { spec_commit, spec: Arc::new(spec), generations, limits }
+    }
+
+    /// The generation of a slice of the plan.
+    pub fn generation(&self, slice: &SliceId) -> Sha256 {
+        self.generations.get(slice).copied().unwrap_or_else(|| Sha256::of(slice.as_str()))
+    }
+
+    /// The slices that a slice needs, directly or not, in spec order.
+    pub fn needs(&self, slice: &SliceId) -> Vec<&Slice> {
+        let mut wanted = vec![slice];
+        let mut at = 0;
+        while let Some(next) = wanted.get(at).copied() {
+            at += 1;
+            for dep in self.spec.slice(next).into_iter().flat_map(|s| &s.deps) {
+                if !wanted.contains(&dep) {
+                    wanted.push(dep);
+                }
+            }
+        }
+        self.spec.slices.iter().filter(|s| &s.id != slice && wanted.contains(&&s.id)).collect()
+    }
+}
+
+static NOTHING: SliceState = SliceState {
+    r#gen: None,
+    phase: Phase::Pending,
+    base: None,
+    green_on_base: Vec::new(),
+    attempts: Vec::new(),
+    candidate: None,
+    merge: None,
+    repairs: 0,
+    landing: None,
+    blocked: None,
+    redundant: None,
+    cost: Cost { usd_micros: 0, input_tokens: 0, output_tokens: 0 },
+    agent_ms: 0,
+    started_at: None,
+    ended_at: None,
+};
+
+/// The state of a slice in the plan's generation of it; what an older generation did does not count.
+pub fn current<'a>(plan: &Plan, state: &'a RunState, slice: &SliceId) -> &'a SliceState {
+    let known = state.slices.get(slice).filter(|s| s.r#gen == Some(plan.generation(slice)));
+    known.unwrap_or(&NOTHING)
+}
+
+/// The digest of everything that a slice is built from: itself, its requirements' texts, its file blocks, and what the
+/// spec says for all slices. The intent's prose is guidance and not among it: a corrected word rebuilds nothing.
+pub fn generation(spec: &Spec, slice: &Slice) -> Sha256 {
+    #[derive(Serialize)]
+    struct Inputs<'a> {
+        slice: &'a Slice,
+        requirements: Vec<&'a Requirement>,
+        files: Vec<&'a FileBlock>,
+        shared_scaffold: &'a [String],
+        contracts: &'a [crate::spec::model::Contract],
+        services: &'a [crate::spec::model::Service],
+        setup: &'a [Vec<String>],
+    }
+    let inputs = Inputs {
+        slice,
+        requirements: spec.requirements.iter().filter(|r| slice.requirements.contains(&r.id)).collect(),
+        files: spec.files.iter().filter(|f| f.slice == slice.id).collect(),
+        shared_scaffold: &spec.shared_scaffold,
+        contracts: &spec.contracts,
+        services: &spec.services,
+        setup: &spec.setup,
+    };
+    Sha256::of_parts([&b"otto-generation/1\n"[..], &serde_json::to_vec(&inputs).unwrap_or_default()])
+}
+
+/// Everything in a spec that this version cannot run, one sentence each. A plan with any of it is refused before
+/// anything starts: nothing is ever skipped, and nothing passes unrun.
+pub fn refusals(spec: &Spec) -> Vec<String> {
+    let unrunnable =
+        |c: &Check| (!c.kind.is_runnable()).then(|| format!("check `{}` is of kind `{}`", c.id, c.kind.name()));
+    let mut out: Vec<String> = spec.checks().filter_map(|(_, c)| unrunnable(c)).collect();
+    out.extend(spec.services.iter().map(|s| format!("service `{}` would have to be started", s.id)));
+    out.extend(spec.contracts.iter().map(|c| format!("`{}` is a contract", c.path)));
+    out
+}
+
+/// The requirements that a check proves: its own list, or all of its slice's.
+pub fn proves<'a>(slice: Option<&'a Slice>, check: &'a Check) -> &'a [String] {
+    match slice {
+        Some(slice) if check.proves.is_empty() => &slice.requirements,
+        _ => &check.proves,
+    }
+}
+
+/// The file blocks of a slice that hold in an attempt (from 1): of each path the newest.
+pub fn blocks<'a>(spec: &'a Spec, slice: &SliceId, attempt: u32) -> Vec<&'a FileBlock> {
+    let mut by_path: BTreeMap<&str, &FileBlock> = BTreeMap::new();
+    for block in spec.files.iter().filter(|f| &f.slice == slice && f.attempt <= attempt) {
+        let newest = by_path.entry(&block.path).or_insert(block);
+        if block.attempt > newest.attempt {
+            *newest = block;
+        }
+    }
+    by_path.into_values().collect()
+}

@@ -1,0 +1,140 @@
+//! What to do next: pure functions of the plan and of the run's state, so that a resumed run decides as an undisturbed
+//! one does.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    base::SliceId,
+    journal::{
+        event::{AttemptFailure, BlockReason},
+        state::{Phase, RunState, SliceState},
+    },
+    plan::model::{Plan, current},
+};
+
+/// What is under way in this process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Busy {
+    /// Slices being built.
+    pub building: BTreeSet<SliceId>,
+    /// The slice in the queue's lane.
+    pub landing: Option<SliceId>,
+}
+
+impl Busy {
+    /// Nothing is under way.
+    pub fn is_idle(&self) -> bool {
+        self.building.is_empty() && self.landing.is_none()
+    }
+}
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Say that a slice cannot go on.
+    Block(SliceId, BlockReason, String),
+    /// Build a slice, from its first or its next attempt on.
+    Build(SliceId),
+    /// Bring a candidate onto the target.
+    Land(SliceId),
+    /// Judge the whole.
+    Audit,
+    /// Say how it ended.
+    Finish,
+}
+
+/// The steps that can be taken now. Steps of one answer do not depend on each other.
+pub fn next(plan: &Plan, state: &RunState, busy: &Busy) -> Vec<Step> {
+    if state.finished.is_some() {
+        return Vec::new();
+    }
+    let mut steps = Vec::new();
+    let mut free = (plan.limits.jobs.max(1) as usize).saturating_sub(busy.building.len());
+    let mut open = false;
+    for slice in &plan.spec.slices {
+        let now = current(plan, state, &slice.id);
+        if now.phase.is_final() {
+            continue;
+        }
+        open = true;
+        if busy.building.contains(&slice.id) || busy.landing.as_ref() == Some(&slice.id) {
+            continue;
+        }
+        let dep = |wanted: fn(Phase) -> bool| slice.deps.iter().find(|d| wanted(current(plan, state, d).phase));
+        match now.phase {
+            Phase::Pending | Phase::Building | Phase::Checking => {
+                if let Some(dep) = dep(|p| p == Phase::Blocked) {
+                    steps.push(Step::Block(slice.id.clone(), BlockReason::DepBlocked, format!("`{dep}` is blocked")));
+                } else if let Some((reason, detail)) = stop(plan, state, now) {
+                    steps.push(Step::Block(slice.id.clone(), reason, detail));
+                } else if free > 0 && dep(|p| !p.is_done()).is_none() {
+                    free -= 1;
+                    steps.push(Step::Build(slice.id.clone()));
+                }
+            }
+            _ => {}
+        }
+    }
+    if busy.landing.is_none()
+        && let Some(slice) = next_landing(plan, state)
+    {
+        steps.push(Step::Land(slice));
+    }
+    if !open && busy.is_idle() {
+        let judged = state.audit.as_ref().is_some_and(|a| a.verdict.is_some());
+        steps.push(if judged { Step::Finish } else { Step::Audit });
+    }
+    steps
+}
+
+/// The slice to land next: the first in spec order that has a candidate and whose dependencies are on the target.
+pub fn next_landing(plan: &Plan, state: &RunState) -> Option<SliceId> {
+    let phase = |id: &SliceId| current(plan, state, id).phase;
+    let waits = |id: &SliceId| matches!(phase(id), Phase::Eligible | Phase::Merging);
+    plan.spec.slices.iter().find(|s| waits(&s.id) && s.deps.iter().all(|d| phase(d).is_done())).map(|s| s.id.clone())
+}
+
+/// Whether a slice must stop before its next attempt, and why. In order: the same change twice, its cost, the run's
+/// cost, its wall time, scope, attempts.
+pub fn stop(plan: &Plan, state: &RunState, slice: &SliceState) -> Option<(BlockReason, String)> {
+    let limits = &plan.limits;
+    let failed: Vec<_> = slice.attempts.iter().filter(|a| a.failed.is_some()).collect();
+    let last = failed.last().filter(|_| slice.attempts.last().is_some_and(|a| a.failed.is_some()))?;
+    let why = last.failed.as_ref().map_or("", |(_, detail)| detail.as_str());
+    if let [.., before, last] = failed.as_slice()
+        && last.diff.is_some()
+        && before.diff == last.diff
+    {
+        let text = format!("attempt {} made the same change as attempt {}: {why}", last.n, before.n);
+        return Some((BlockReason::SameDiff, text));
+    }
+    let dollars = |micros: u64| format!("${}.{:02}", micros / 1_000_000, micros / 10_000 % 100);
+    if limits.slice_usd_micros > 0 && slice.cost.usd_micros >= limits.slice_usd_micros {
+        let (used, limit) = (dollars(slice.cost.usd_micros), dollars(limits.slice_usd_micros));
+        return Some((BlockReason::Budget, format!("it cost {used} of {limit}: {why}")));
+    }
+    if limits.run_usd_micros > 0 && state.cost.usd_micros >= limits.run_usd_micros {
+        let (used, limit) = (dollars(state.cost.usd_micros), dollars(limits.run_usd_micros));
+        return Some((BlockReason::Budget, format!("the run cost {used} of {limit}: {why}")));
+    }
+    if slice.agent_ms / 1000 >= limits.slice_wall_s {
+        return Some((
+            BlockReason::Budget,
+            format!("it took {} s of {}: {why}", slice.agent_ms / 1000, limits.slice_wall_s),
+        ));
+    }
+    let scope = |a: &&crate::journal::state::Attempt| matches!(a.failed, Some((AttemptFailure::Scope, _)));
+    if failed.iter().rev().take_while(|a| scope(a)).count() >= 3 {
+        return Some((BlockReason::Scope, why.to_owned()));
+    }
+    let given_back = matches!(last.failed, Some((AttemptFailure::Conflict | AttemptFailure::Integration, _)));
+    if given_back && slice.repairs > limits.repairs {
+        return Some((BlockReason::Merge, format!("given back by the queue {} times: {why}", slice.repairs)));
+    }
+    // What the queue gave back had passed on its base: a repair does not use up an attempt.
+    let own = failed.len() as u32 - slice.repairs.min(failed.len() as u32);
+    if own >= limits.attempts {
+        return Some((BlockReason::Attempts, format!("{own} attempts failed: {why}")));
+    }
+    None
+}
