@@ -154,7 +154,8 @@ pub enum Kind {
     /// The project's own commands were tried on the base.
     #[serde(rename = "baseline.finished")]
     BaselineFinished { commands: Vec<BaselineCommand> },
-    /// An agent was started.
+    /// An agent was started on an attempt. Told again for the same attempt when the process that ran it died: the attempt
+    /// begins anew and is not counted twice.
     #[serde(rename = "agent.started")]
     AgentStarted {
         provider: String,
@@ -177,7 +178,8 @@ pub enum Kind {
     /// It cannot go on.
     #[serde(rename = "slice.blocked")]
     SliceBlocked { reason: BlockReason, detail: String },
-    /// A check is running on a tree; `round` is base, candidate, queue-n or audit-n.
+    /// A check is running on a tree; `round` is base, candidate, queue-n or audit-n. Those of round base come before
+    /// `slice.started` and belong to no attempt; those of the audit belong to no slice.
     #[serde(rename = "slice.check.started")]
     CheckStarted { check: String, round: String, tree: Oid },
     /// It came to its end; `evidence` is the blob of its `result.json`.

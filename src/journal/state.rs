@@ -119,6 +119,8 @@ pub struct SliceState {
     pub phase: Phase,
     /// The commit that it is built on.
     pub base: Option<Oid>,
+    /// Results of its checks on the base.
+    pub base_checks: Vec<CheckResult>,
     /// `new` checks that were green on the base.
     pub green_on_base: Vec<String>,
     /// Its attempts, first to last; the last one may still be under way.

@@ -93,6 +93,7 @@ static NOTHING: SliceState = SliceState {
     r#gen: None,
     phase: Phase::Pending,
     base: None,
+    base_checks: Vec::new(),
     green_on_base: Vec::new(),
     attempts: Vec::new(),
     candidate: None,
