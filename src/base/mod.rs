@@ -5,6 +5,7 @@
 pub mod digest;
 pub mod error;
 pub mod faults;
+pub mod files;
 pub mod id;
 pub mod json;
 pub mod lock;

@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use gix::bstr::ByteSlice as _;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -243,6 +244,15 @@ impl Captured {
         self.left_out == 0
     }
 
+    /// Whether a text is in what is here; never across the bytes that are left out.
+    pub fn contains(&self, needle: &[u8]) -> bool {
+        if self.is_whole() {
+            return self.bytes().find(needle).is_some();
+        }
+        let tail: Vec<u8> = self.tail.iter().copied().collect();
+        self.head.find(needle).is_some() || tail.find(needle).is_some()
+    }
+
     /// The bytes, with a line that says how many are left out where some are.
     pub fn bytes(&self) -> Vec<u8> {
         let mut out = self.head.clone();
@@ -368,6 +378,8 @@ mod tests {
         assert_eq!(f.stdout.bytes(), b"in");
         assert_eq!(f.stderr.bytes(), b"12345678\n[4 bytes left out]\n34567890");
         assert!(f.stdout.is_whole() && !f.stderr.is_whole());
+        assert!(f.stderr.contains(b"5678") && f.stderr.contains(b"3456") && !f.stderr.contains(b"left out"));
+        assert!(f.stdout.contains(b"in") && !f.stdout.contains(b"inn"));
     }
 
     #[test]

@@ -1,3 +1,11 @@
-//! Check kinds and evidence.
+//! Checks: what runs them, what they say in words, and who judges whom.
 
+mod environ;
+mod expect;
 pub mod model;
+mod red;
+mod run;
+mod words;
+
+pub use run::{On, run};
+pub use words::{red_words, self_written, sentence};

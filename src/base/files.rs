@@ -1,0 +1,162 @@
+//! Files below a directory that somebody else may have prepared: nothing is written through a symbolic link, nothing
+//! outside, and a tree with read-only folders can still be removed.
+
+use std::{
+    io::{self, Write as _},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+};
+
+use rustix::fs::{AtFlags, Mode, OFlags};
+
+/// Why a path may not name a file below a root, if so: it must be relative, without `..`, empty parts, NUL or anything
+/// that a file system may take for `.git`.
+pub fn bad_path(path: &[u8]) -> Option<&'static str> {
+    if path.is_empty() || path.starts_with(b"/") {
+        return Some("it is empty or absolute");
+    }
+    path.split(|b| *b == b'/').find_map(bad_name)
+}
+
+/// Why a name may not stand in a path, if so.
+pub fn bad_name(name: &[u8]) -> Option<&'static str> {
+    let options =
+        gix::validate::path::component::Options { protect_windows: false, protect_hfs: true, protect_ntfs: true };
+    if name == b"." || name == b".." {
+        return Some("it leaves its folder");
+    }
+    if name.contains(&0) {
+        return Some("it contains NUL");
+    }
+    if name.is_empty() {
+        return Some("it has an empty part");
+    }
+    // A backslash is an ordinary character here, but a separator on other systems: no side of it may mean `.git`.
+    let mut sides = name.split(|b| *b == b'\\').filter(|side| !side.is_empty());
+    let means_git = |side: &[u8]| gix::validate::path::component(side.into(), None, options).is_err();
+    sides.any(means_git).then_some("a part of it means .git")
+}
+
+/// Writes a file below `root`, replacing what is there, with the folders that it needs. No part of the path is followed
+/// where it is a symbolic link: a link in place of a folder is an error, one in place of the file is replaced.
+pub fn write_beneath(root: &Path, path: &[u8], content: &[u8], executable: bool) -> io::Result<()> {
+    if let Some(why) = bad_path(path) {
+        let shown = String::from_utf8_lossy(path).into_owned();
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{shown:?} is no path for a file: {why}")));
+    }
+    let folder = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
+    let mut dir = rustix::fs::open(root, OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty())?;
+    let mut parts = path.split(|b| *b == b'/').peekable();
+    while let Some(part) = parts.next() {
+        if parts.peek().is_some() {
+            match rustix::fs::mkdirat(&dir, part, Mode::from_raw_mode(0o777)) {
+                Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+                Err(e) => return Err(e.into()),
+            }
+            dir = rustix::fs::openat(&dir, part, folder, Mode::empty())?;
+            continue;
+        }
+        match rustix::fs::unlinkat(&dir, part, AtFlags::empty()) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+            Err(e) => return Err(e.into()),
+        }
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(if executable { 0o777 } else { 0o666 });
+        let mut file = std::fs::File::from(rustix::fs::openat(&dir, part, flags, mode)?);
+        file.write_all(content)?;
+    }
+    Ok(())
+}
+
+/// Removes a folder and all below it, also where folders are read-only; links are removed, never followed. Nothing
+/// there is fine.
+pub fn remove_tree(dir: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(dir) {
+        Ok(()) => return Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(_) => {}
+    }
+    open_up(dir, 0)?;
+    std::fs::remove_dir_all(dir)
+}
+
+/// Makes every folder below one's own to change again.
+fn open_up(dir: &Path, depth: u32) -> io::Result<()> {
+    let meta = std::fs::symlink_metadata(dir)?;
+    if !meta.is_dir() || depth > 1000 {
+        return Ok(());
+    }
+    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(meta.permissions().mode() | 0o700))?;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            open_up(&entry.path(), depth + 1)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leaves_the_root_or_means_git_is_no_path() {
+        for good in ["a", "a/b.c", ".gitignore", ".github/x", "a b/é", "back\\slash", "..."] {
+            assert_eq!(bad_path(good.as_bytes()), None, "{good}");
+        }
+        for bad in [
+            "",
+            "/a",
+            "a//b",
+            "a/",
+            "./a",
+            "a/../b",
+            "..",
+            ".git/x",
+            "a/.GIT",
+            "git~1",
+            ".g\u{200c}it",
+            "a\0",
+            "x\\.git",
+        ] {
+            assert!(bad_path(bad.as_bytes()).is_some(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn links_are_never_written_through() {
+        let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let victim = outside.path().join("victim");
+        std::fs::write(&victim, "mine").unwrap();
+        std::os::unix::fs::symlink(outside.path(), root.path().join("dir")).unwrap();
+        std::os::unix::fs::symlink(&victim, root.path().join("leaf")).unwrap();
+        std::fs::hard_link(&victim, root.path().join("hard")).unwrap();
+        assert!(write_beneath(root.path(), b"dir/new", b"x", false).is_err());
+        write_beneath(root.path(), b"leaf", b"theirs", true).unwrap();
+        write_beneath(root.path(), b"hard", b"theirs", false).unwrap();
+        write_beneath(root.path(), b"a/b/c", b"deep", false).unwrap();
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "mine");
+        assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 1);
+        let meta = std::fs::symlink_metadata(root.path().join("leaf")).unwrap();
+        assert!(meta.is_file() && meta.permissions().mode() & 0o100 != 0);
+        assert_eq!(std::fs::read_to_string(root.path().join("a/b/c")).unwrap(), "deep");
+    }
+
+    #[test]
+    fn read_only_folders_can_be_removed_and_links_are_not_followed() {
+        let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(outside.path().join("kept"), "").unwrap();
+        let dir = root.path().join("x");
+        std::fs::create_dir_all(dir.join("a/b")).unwrap();
+        std::fs::write(dir.join("a/b/c"), "").unwrap();
+        std::os::unix::fs::symlink(outside.path(), dir.join("a/link")).unwrap();
+        std::fs::set_permissions(dir.join("a/b"), std::fs::Permissions::from_mode(0o500)).unwrap();
+        std::fs::set_permissions(dir.join("a"), std::fs::Permissions::from_mode(0o000)).unwrap();
+        open_up(&dir, 0).unwrap();
+        assert_eq!(std::fs::metadata(dir.join("a")).unwrap().permissions().mode() & 0o700, 0o700);
+        remove_tree(&dir).unwrap();
+        assert!(!dir.exists() && outside.path().join("kept").exists());
+        remove_tree(&dir).unwrap();
+    }
+}

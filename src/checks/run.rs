@@ -1,0 +1,208 @@
+//! Running one check on one tree.
+
+use std::{ffi::OsString, io, path::Path, time::Duration};
+
+use super::{
+    environ,
+    expect::{self, Expect},
+    model::{Cause, Check, CheckKind, Evidence, Outcome},
+    red,
+};
+use crate::base::{
+    Oid, World, files,
+    procs::{self, Bounds, Finished, Spec},
+    text,
+};
+
+/// How much of the head and of the tail of a stream is kept.
+const KEEP: usize = 1 << 20;
+
+/// What a check runs on.
+#[derive(Clone, Copy, Debug)]
+pub struct On<'a> {
+    /// A clean checkout of the tree with the check's own files laid over it.
+    pub dir: &'a Path,
+    /// The tree.
+    pub tree: Oid,
+    /// Where the check's HOME and TMPDIR go; outside `dir`.
+    pub scratch: &'a Path,
+    /// Additional variables (`otto.checkEnv`).
+    pub extra_env: &'a [(String, String)],
+}
+
+/// Runs a check. Whatever keeps it from being evaluated is a result too: cause unknown, not passed.
+pub async fn run(world: &World, check: &Check, on: On<'_>) -> Outcome {
+    let started_at = world.clock.now();
+    let begun = world.clock.mono();
+    let path = environ::path_of(&world.env);
+    let program = program_of(&check.kind);
+    let mut evidence = Evidence {
+        schema: "otto.evidence/1".into(),
+        check: check.id.clone(),
+        digest: check.digest(),
+        tree: on.tree,
+        passed: false,
+        cause: Cause::Unknown,
+        started_at,
+        duration_ms: 0,
+        exit: None,
+        detail: String::new(),
+        artifacts: Vec::new(),
+        sandbox: "none".into(),
+        environment: environ::fingerprint(&path, program.unwrap_or_default(), on.extra_env),
+    };
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    match evaluate(world, check, on, path).await {
+        Ok(Ran { cause, detail, done }) => {
+            evidence.cause = cause;
+            evidence.detail = detail;
+            if let Some(done) = done {
+                evidence.exit = match done.ended {
+                    procs::Ended::Exit(code) => Some(code),
+                    procs::Ended::Signal(_) => None,
+                };
+                stdout = text::redact(&done.stdout.bytes());
+                stderr = text::redact(&done.stderr.bytes());
+            }
+        }
+        Err(why) => evidence.detail = why,
+    }
+    evidence.passed = evidence.cause.passed();
+    evidence.duration_ms = begun.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
+    Outcome { evidence, stdout, stderr }
+}
+
+/// What came of it, before it is written down.
+struct Ran {
+    cause: Cause,
+    detail: String,
+    done: Option<Finished>,
+}
+
+/// The program that a check starts.
+fn program_of(kind: &CheckKind) -> Option<&str> {
+    match kind {
+        CheckKind::CliProbe { shell: Some(_), .. } => Some("sh"),
+        CheckKind::CliProbe { command, .. } | CheckKind::RepoTest { command, .. } => {
+            command.first().map(String::as_str)
+        }
+        _ => None,
+    }
+}
+
+/// Runs and judges; an error is the reason why nothing could be evaluated.
+async fn evaluate(world: &World, check: &Check, on: On<'_>, path: OsString) -> Result<Ran, String> {
+    let none = String::new();
+    let (argv, shell, stdin, expect) = match &check.kind {
+        CheckKind::RepoTest { command, expect_exit, stdout_contains } => {
+            let expect = Expect { exit: *expect_exit, stdout_contains: stdout_contains.clone(), ..Expect::default() };
+            (command, None, &none, expect)
+        }
+        CheckKind::CliProbe {
+            command,
+            shell,
+            stdin,
+            expect_exit,
+            stdout,
+            stdout_contains,
+            stdout_matches,
+            stderr_contains,
+        } => {
+            let expect = Expect {
+                exit: *expect_exit,
+                stdout: stdout.clone(),
+                stdout_contains: stdout_contains.clone(),
+                stdout_matches: stdout_matches.as_deref().map(pattern).transpose()?,
+                stderr_contains: stderr_contains.clone(),
+            };
+            (command, shell.as_deref(), stdin.as_ref().unwrap_or(&none), expect)
+        }
+        other => return Err(format!("this version cannot run checks of kind {}", other.name())),
+    };
+    if argv.is_empty() == shell.is_none() {
+        return Err("the check states neither a command nor a script, or both".into());
+    }
+    let words: Vec<OsString> = match shell {
+        Some(script) => ["sh", "-c", script].map(OsString::from).to_vec(),
+        None => argv.iter().map(OsString::from).collect(),
+    };
+    let room = Room::new(world, on.scratch).map_err(|e| format!("no folder for the check's HOME: {e}"))?;
+    let env = environ::variables(&path, on.dir, &room.0, on.extra_env);
+    let spec = Spec { argv: words, cwd: on.dir.to_owned(), env, stdin: stdin.clone().into_bytes() };
+    let bounds = Bounds { wall: Duration::from_secs(check.timeout_s().into()), idle: None, keep: KEEP };
+    let done = match start(world, &spec, bounds).await {
+        Ok(done) => done,
+        Err(e) if !on.dir.is_dir() => return Err(format!("the checkout is gone: {e}")),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
+            let program = argv.first().map_or("sh", String::as_str);
+            let (cause, detail) = red::spawn_failed(program, on.dir, &path, &e);
+            return Ok(Ran { cause, detail, done: None });
+        }
+        Err(e) => return Err(format!("the program could not be run: {e}")),
+    };
+    let mut told = expect::failures(&expect, done.ended, &done.stdout, &done.stderr);
+    if told.is_empty() && done.limit.is_none() {
+        return Ok(Ran { cause: Cause::Holds, detail: "everything it states holds".into(), done: Some(done) });
+    }
+    let ran = red::Ran {
+        argv: shell.is_none().then_some(argv.as_slice()),
+        shell,
+        expect_exit: expect.exit,
+        dir: on.dir,
+        path: &path,
+    };
+    let (cause, why) = red::cause(&ran, &done);
+    told.splice(0..0, why.map(|why| text::one_line(&why, 300)));
+    let wrong_exit = done.ended != procs::Ended::Exit(expect.exit);
+    if let Some(last) = wrong_exit.then(|| last_line(&done.stderr.bytes())).flatten() {
+        told.push(format!("standard error ends with {last}"));
+    }
+    Ok(Ran { cause, detail: told.join("\n"), done: Some(done) })
+}
+
+/// Starts the program; a file that another thread's child still holds open for writing is waited for, shortly.
+async fn start(world: &World, spec: &Spec, bounds: Bounds) -> io::Result<Finished> {
+    let mut tries = 0;
+    loop {
+        match procs::run(world.procs.as_ref(), spec, bounds).await {
+            Err(e) if e.kind() == io::ErrorKind::ExecutableFileBusy && tries < 20 => {
+                tries += 1;
+                world.clock.sleep(Duration::from_millis(5)).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// A pattern of a spec, with a bound on what it may cost.
+fn pattern(text: &str) -> Result<regex::bytes::Regex, String> {
+    let built = regex::bytes::RegexBuilder::new(text).size_limit(4 << 20).build();
+    built.map_err(|e| format!("stdout_matches is no pattern: {}", text::one_line(&e.to_string(), 300)))
+}
+
+fn last_line(stderr: &[u8]) -> Option<String> {
+    let line = stderr.trim_ascii().rsplit(|b| *b == b'\n').next()?;
+    (!line.is_empty()).then(|| expect::excerpt(line))
+}
+
+/// A folder for the HOME and TMPDIR of one check; gone with it.
+struct Room(std::path::PathBuf);
+
+impl Room {
+    fn new(world: &World, scratch: &Path) -> io::Result<Room> {
+        let room = Room(scratch.join(format!("check-{}", world.ids.hex(12)?)));
+        std::fs::create_dir_all(room.0.join("home"))?;
+        std::fs::create_dir_all(room.0.join("tmp"))?;
+        Ok(room)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        // What cannot be removed is swept with the workspaces of the run.
+        let _ = files::remove_tree(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests;
