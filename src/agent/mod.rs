@@ -1,10 +1,23 @@
 //! Who writes: one trait, typed tasks in, one outcome out.
 
-use std::{collections::BTreeMap, path::PathBuf};
+mod command;
+mod literate;
+mod provider;
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::SliceId;
+pub use provider::{Provider, UnknownProvider};
+
+use crate::base::{SliceId, World};
+
+/// The value of a task's `schema` field.
+pub const TASK_SCHEMA: &str = "otto.task/1";
 
 /// What an agent is asked to do: the packet that a `command:` agent reads as JSON on standard input.
 #[derive(Clone, Debug, Serialize)]
@@ -90,4 +103,60 @@ pub struct FailureNote {
     pub stdout: String,
     /// The end of standard error.
     pub stderr: String,
+}
+
+/// What an agent may take, and where its transcript goes.
+#[derive(Clone, Debug)]
+pub struct AgentEnv {
+    /// The longest it may run.
+    pub wall: Duration,
+    /// The longest it may stay silent.
+    pub idle: Option<Duration>,
+    /// The file for what it printed; beside the workspace, never in it.
+    pub transcript: PathBuf,
+}
+
+/// What an agent's work cost. USD in millionths, so that sums are exact.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cost {
+    /// Millionths of a US dollar.
+    pub usd_micros: u64,
+    /// Tokens read.
+    pub input_tokens: u64,
+    /// Tokens written.
+    pub output_tokens: u64,
+}
+
+/// What came of an agent's work. Whether it changed anything is judged by who looks at the workspace.
+#[derive(Clone, Debug)]
+pub struct AgentOutcome {
+    /// It ended as an agent that is done does. No evidence of anything.
+    pub ok: bool,
+    /// What it says it did, or why it failed; one line.
+    pub detail: String,
+    /// What it says it cost.
+    pub cost: Cost,
+    /// How long it took.
+    pub duration: Duration,
+    /// What it printed, redacted and bounded; none where it printed nothing or nothing could be kept.
+    pub transcript: Option<PathBuf>,
+}
+
+/// Lets an agent do a task in its workspace. A failure of the agent is an outcome, not an error.
+pub async fn run(world: &World, provider: &Provider, task: &Task, env: &AgentEnv) -> AgentOutcome {
+    let begun: Instant = world.clock.mono();
+    let mut outcome = match provider {
+        Provider::Literate => literate::run(task),
+        Provider::Command(argv) => command::run(world, argv, task, env).await,
+    };
+    outcome.duration = begun.elapsed();
+    outcome
+}
+
+impl AgentOutcome {
+    fn new(ok: bool, detail: impl Into<String>) -> Self {
+        let (detail, cost) = (detail.into(), Cost::default());
+        AgentOutcome { ok, detail, cost, duration: Duration::ZERO, transcript: None }
+    }
 }
