@@ -1,1 +1,193 @@
-//! The only door to standard output and standard error.
+//! The only door to standard output and standard error: answers to the first, narration to the second.
+
+use std::{
+    cell::Cell,
+    io::{self, BufRead, IsTerminal, Write},
+};
+
+use serde::Serialize;
+
+use crate::base::{Exit, Failure, text};
+
+/// When colour is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How a command speaks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Manner {
+    /// When colour is used.
+    pub color: Color,
+    /// Narration is left out.
+    pub quiet: bool,
+    /// More of it.
+    pub verbose: bool,
+    /// Answers are JSON, and so are errors.
+    pub json: bool,
+}
+
+/// A style of a part of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// What went well.
+    Good,
+    /// What did not.
+    Bad,
+    /// What is in between.
+    Warn,
+    /// What matters less.
+    Dim,
+    /// What matters.
+    Bold,
+}
+
+impl Style {
+    /// SGR parameters (ECMA-48).
+    fn sgr(self) -> &'static str {
+        match self {
+            Style::Good => "32",
+            Style::Bad => "31",
+            Style::Warn => "33",
+            Style::Dim => "2",
+            Style::Bold => "1",
+        }
+    }
+}
+
+/// The user at the other end.
+#[derive(Debug)]
+pub struct Ui {
+    manner: Manner,
+    color_out: bool,
+    color_err: bool,
+    closed: Cell<bool>,
+}
+
+impl Ui {
+    /// Speaks in that manner; `no_color` is whether the variable of that name is set (no-color.org).
+    pub fn new(manner: Manner, no_color: bool) -> Ui {
+        let on = |terminal: bool| match manner.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => terminal && !no_color,
+        };
+        let (color_out, color_err) = (on(io::stdout().is_terminal()), on(io::stderr().is_terminal()));
+        Ui { manner, color_out, color_err, closed: Cell::new(false) }
+    }
+
+    /// Whether answers are JSON.
+    pub fn is_json(&self) -> bool {
+        self.manner.json
+    }
+
+    /// Whether more narration is wanted.
+    pub fn is_verbose(&self) -> bool {
+        self.manner.verbose
+    }
+
+    /// Whether somebody can be asked.
+    pub fn can_ask(&self) -> bool {
+        !self.manner.json && io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// A styled text for [`Ui::say`].
+    pub fn paint(&self, style: Style, text: &str) -> String {
+        paint(self.color_err, style, text)
+    }
+
+    /// A styled text for [`Ui::answer`].
+    pub fn paint_answer(&self, style: Style, text: &str) -> String {
+        paint(self.color_out, style, text)
+    }
+
+    /// Part of the answer, as it is: the caller has made what came from outside printable.
+    pub fn answer(&self, text: &str) -> io::Result<()> {
+        self.write(io::stdout().lock(), text.as_bytes())
+    }
+
+    /// Part of the answer, as bytes.
+    pub fn answer_bytes(&self, bytes: &[u8]) -> io::Result<()> {
+        self.write(io::stdout().lock(), bytes)
+    }
+
+    /// The answer as one object of JSON on one line.
+    pub fn answer_json<T: Serialize>(&self, value: &T) -> io::Result<()> {
+        let mut line = serde_json::to_vec(value)?;
+        line.push(b'\n');
+        self.write(io::stdout().lock(), &line)
+    }
+
+    /// One line of narration; nothing when quiet.
+    pub fn say(&self, line: &str) -> io::Result<()> {
+        if self.manner.quiet {
+            return Ok(());
+        }
+        self.write(io::stderr().lock(), format!("{line}\n").as_bytes())
+    }
+
+    /// Asks for one line on the terminal.
+    pub fn ask(&self, question: &str) -> io::Result<String> {
+        self.write(io::stderr().lock(), question.as_bytes())?;
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line)?;
+        Ok(line.trim().to_owned())
+    }
+
+    /// Says how a command failed, and gives its exit code.
+    pub fn fail(&self, failure: &Failure) -> Exit {
+        let mut err = io::stderr().lock();
+        if self.manner.json {
+            #[derive(Serialize)]
+            struct Error<'a> {
+                code: &'a str,
+                message: &'a str,
+                #[serde(skip_serializing_if = "<[String]>::is_empty")]
+                causes: &'a [String],
+                hint: Option<&'a str>,
+            }
+            #[derive(Serialize)]
+            struct Outer<'a> {
+                error: Error<'a>,
+            }
+            let (code, hint) = (failure.exit.word(), failure.hint.as_deref());
+            let error = Error { code, message: &failure.message, causes: &failure.causes, hint };
+            let _ = serde_json::to_writer(&mut err, &Outer { error });
+            let _ = writeln!(err);
+            return failure.exit;
+        }
+        let _ = writeln!(err, "{} {}", self.paint(Style::Bad, "error:"), text::printable(&failure.message));
+        for cause in &failure.causes {
+            let _ = writeln!(err, "  because: {}", text::printable(cause));
+        }
+        for line in failure.hint.iter().flat_map(|h| h.lines()) {
+            let _ = writeln!(err, "{} {line}", self.paint(Style::Warn, "hint:"));
+        }
+        failure.exit
+    }
+
+    /// A reader that went away is no error: what is left is not written, and the command goes on to its end.
+    fn write(&self, mut to: impl Write, bytes: &[u8]) -> io::Result<()> {
+        if self.closed.get() {
+            return Ok(());
+        }
+        match to.write_all(bytes).and_then(|()| to.flush()) {
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {
+                self.closed.set(true);
+                Ok(())
+            }
+            done => done,
+        }
+    }
+}
+
+fn paint(on: bool, style: Style, text: &str) -> String {
+    if on { format!("\u{1b}[{}m{text}\u{1b}[0m", style.sgr()) } else { text.to_owned() }
+}
