@@ -1,1 +1,166 @@
-//! Intents: Markdown as a person writes it.
+//! Intents: Markdown as a person writes it, compiled into a spec; and a spec shown as such Markdown.
+//!
+//! The grammar is CommonMark with fixed sentences (`docs/intent.md`). Whatever begins like one of them and is none is an
+//! error that shows the accepted sentence; everything that is wrong is told at once.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use crate::{
+    base::{Sha256, SpecId},
+    spec::model::{self, Spec},
+};
+
+mod blocks;
+mod checks;
+mod cursor;
+mod door;
+mod error;
+mod full;
+mod head;
+mod reader;
+mod render;
+mod sentence;
+
+use error::Found;
+pub use error::{IntentError, IntentErrors};
+use reader::Reader;
+pub use render::render;
+
+/// An intent that was understood.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The spec.
+    pub spec: Spec,
+    /// The contents that the spec names by digest.
+    pub files: BTreeMap<Sha256, Vec<u8>>,
+    /// Whether it carries code of its own.
+    pub literate: bool,
+    /// Whether every slice carries its code: no other agent is needed.
+    pub has_all_code: bool,
+    /// What was derived, not said; a phrase each.
+    pub guessed: Vec<String>,
+}
+
+/// Compiles an intent. `id` names the spec; without one its title does.
+pub fn compile(source: &[u8], file_name: &str, id: Option<&SpecId>) -> Result<Compiled, IntentErrors> {
+    let source = door::text(source).map_err(|(shown, found)| IntentErrors::new(file_name, &shown, found))?;
+    let mut reader = Reader::new(&source);
+    reader.read(&blocks::blocks(&source));
+    let mut guessed = Vec::new();
+    let spec = assemble(&mut reader, &source, id, &mut guessed);
+    let errors = std::mem::take(&mut reader.errors);
+    match spec {
+        Some(spec) if errors.is_empty() => {
+            let coded = |id| spec.files.iter().any(|f| &f.slice == id && f.attempt == 1);
+            let has_all_code = spec.slices.iter().all(|s| coded(&s.id));
+            let (literate, files) = (!spec.files.is_empty(), reader.contents);
+            Ok(Compiled { spec, files, literate, has_all_code, guessed })
+        }
+        _ => Err(IntentErrors::new(file_name, &source, errors)),
+    }
+}
+
+/// Puts the parts together; what is missing becomes errors.
+fn assemble(r: &mut Reader<'_>, source: &str, id: Option<&SpecId>, guessed: &mut Vec<String>) -> Option<Spec> {
+    let title_at = r.places.iter().find(|(p, _)| p == "/title").map_or(0..0, |(_, span)| span.clone());
+    let title = r.title.clone().unwrap_or_default();
+    let id = id.cloned().or_else(|| {
+        let id = SpecId::slug(&title);
+        match &id {
+            Some(id) => guessed.push(format!("the id `{id}`, from the title")),
+            None if title.is_empty() => {}
+            None => r.wrong(&title_at, "no id can be made of this title: name one with --id", None),
+        }
+        id
+    });
+    if r.slices.is_empty() && r.errors.is_empty() {
+        r.wrong(&(source.len()..source.len()), "there is no slice", Some(sentence::SLICE));
+    }
+    own_what_is_shown(r);
+    let mut derived = Vec::new();
+    let structure = match r.head.structure(&r.requirements, &mut derived) {
+        Ok(structure) => Some(structure),
+        Err(found) => {
+            r.errors.extend(
+                found.into_iter().map(|f| if f.span == (0..0) { Found { span: title_at.clone(), ..f } } else { f }),
+            );
+            None
+        }
+    };
+    guessed.append(&mut derived);
+    let intent = prose(source, r.head_end, &r.cut);
+    let head = std::mem::take(&mut r.head);
+    fn at<T>(r: &mut Reader<'_>, list: &str, parts: Vec<(T, Range<usize>)>) -> Vec<T> {
+        let each = parts.into_iter().enumerate().map(|(i, (part, span))| {
+            r.places.push((format!("/{list}/{i}"), span));
+            part
+        });
+        each.collect()
+    }
+    let (project_kind, kind_at) = head.kind?;
+    r.places.push(("/project_kind".into(), kind_at.clone()));
+    r.places.push(("/structure".into(), kind_at));
+    Some(Spec {
+        schema: model::SCHEMA.into(),
+        id: id?,
+        title,
+        intent,
+        project_kind,
+        structure: structure?,
+        requirements: std::mem::take(&mut r.requirements),
+        slices: std::mem::take(&mut r.slices),
+        cross_slice_checks: std::mem::take(&mut r.cross),
+        shared_scaffold: at(r, "shared_scaffold", head.shared),
+        contracts: at(r, "contracts", head.contracts),
+        services: at(r, "services", head.services),
+        setup: at(r, "setup", head.setup),
+        files: std::mem::take(&mut r.files),
+        non_goals: head.non_goals,
+        done_means: head.done_means,
+        min_version: head.min_version,
+    })
+}
+
+/// A slice that says nothing else owns the files that it shows.
+fn own_what_is_shown(r: &mut Reader<'_>) {
+    let mut nothing = Vec::new();
+    for (i, slice) in r.slices.iter_mut().enumerate() {
+        if slice.owned_paths.is_empty() {
+            for file in r.files.iter().filter(|f| f.slice == slice.id) {
+                if !slice.owned_paths.contains(&file.path) {
+                    slice.owned_paths.push(file.path.clone());
+                }
+            }
+        }
+        if slice.owned_paths.is_empty() {
+            nothing.push((i, slice.id.clone()));
+        }
+    }
+    for (i, id) in nothing {
+        let pointer = format!("/slices/{i}");
+        let span = r.places.iter().find(|(p, _)| *p == pointer).map_or(0..0, |(_, span)| span.clone());
+        r.wrong(
+            &span,
+            format!("the slice `{id}` shows no file and owns no path"),
+            Some("Owns: `src/add.rs`, `tests/add/**`."),
+        );
+    }
+}
+
+/// The prose of the head: its text without the title and the sentences.
+fn prose(source: &str, end: usize, cut: &[Range<usize>]) -> String {
+    let mut parts = Vec::new();
+    let mut from = 0;
+    for span in cut.iter().chain([&(end..end)]) {
+        let part = source.get(from..span.start.min(end)).unwrap_or_default();
+        let part = part.trim_start_matches([' ', '\n', '\t']).trim_end();
+        if !part.is_empty() {
+            parts.push(part);
+        }
+        from = from.max(span.end);
+    }
+    parts.join("\n\n")
+}
+
+#[cfg(test)]
+mod tests;
