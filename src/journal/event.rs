@@ -1,4 +1,5 @@
 //! What can happen in a run. One enum defines the kinds; serialisation, replay, documentation and packet derive from it.
+//! How an event becomes a line, and a line an event, is in [`crate::journal::line`].
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +9,7 @@ use crate::{
 };
 
 /// One line of a journal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// Always 1.
     pub v: u32,
@@ -23,24 +24,19 @@ pub struct Event {
     /// `sha256:` and the digest of the writer's previous line without its newline; of the anchor's id for the first.
     pub prev: String,
     /// What happened: `kind` and `data`, and to whom.
-    #[serde(flatten)]
     pub fact: Fact,
 }
 
 /// What happened, and to whom.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Fact {
     /// What happened.
-    #[serde(flatten)]
     pub kind: Kind,
     /// To which slice.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slice: Option<SliceId>,
     /// To which generation of it: the digest of the slice's inputs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r#gen: Option<Sha256>,
     /// To which attempt of that, from 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
 }
 
@@ -136,8 +132,8 @@ pub struct Finding {
 
 /// The kinds of event and their data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", content = "data")]
-#[allow(missing_docs, reason = "the fields are explained by the schema of events, which is generated from here")]
+#[serde(tag = "kind", content = "data", deny_unknown_fields)]
+#[allow(missing_docs, reason = "the fields are explained by `schemas/event.json`; tests hold both together")]
 pub enum Kind {
     /// The run began.
     #[serde(rename = "run.started")]
@@ -262,6 +258,56 @@ pub enum Kind {
     /// It was done.
     #[serde(rename = "control.applied")]
     ControlApplied { request: String, result: String },
+}
+
+macro_rules! names {
+    ($($variant:ident = $name:literal,)*) => {
+        impl Kind {
+            /// The names of all kinds, in source order.
+            pub const NAMES: &'static [&'static str] = &[$($name,)*];
+
+            /// The name that a line carries as `kind`.
+            pub fn name(&self) -> &'static str {
+                match self { $(Kind::$variant { .. } => $name,)* }
+            }
+        }
+    };
+}
+
+names! {
+    RunStarted = "run.started",
+    RunResumed = "run.resumed",
+    RunPaused = "run.paused",
+    RunFinished = "run.finished",
+    BaselineFinished = "baseline.finished",
+    AgentStarted = "agent.started",
+    AgentFinished = "agent.finished",
+    AgentFailed = "agent.failed",
+    SliceStarted = "slice.started",
+    SliceInvalidated = "slice.invalidated",
+    SliceBlocked = "slice.blocked",
+    CheckStarted = "slice.check.started",
+    CheckFinished = "slice.check.finished",
+    AttemptFailed = "slice.attempt.failed",
+    MergeEligible = "slice.merge.eligible",
+    MergeStarted = "slice.merge.started",
+    MergeRepair = "slice.merge.repair",
+    MergeLanded = "slice.merge.landed",
+    MergeRedundant = "slice.merge.redundant",
+    ScopeViolation = "scope.violation",
+    AmendmentRequested = "amendment.requested",
+    AmendmentRejected = "amendment.rejected",
+    ContractBlocked = "contract.blocked",
+    ContractSettled = "contract.settled",
+    AuditStarted = "audit.started",
+    AuditFinished = "audit.finished",
+    RepairStarted = "repair.started",
+    RepairFinished = "repair.finished",
+    RecoveryPerformed = "recovery.performed",
+    BudgetExceeded = "budget.exceeded",
+    IntentLockViolated = "intent.lock.violated",
+    ControlRequested = "control.requested",
+    ControlApplied = "control.applied",
 }
 
 /// One of the project's own commands, tried on the base.
