@@ -1,1 +1,3 @@
 //! Building slices.
+
+pub mod scope;

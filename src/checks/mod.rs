@@ -7,5 +7,5 @@ mod red;
 mod run;
 mod words;
 
-pub use run::{On, run};
+pub use run::{On, environment, run, unknown};
 pub use words::{red_words, self_written, sentence};

@@ -32,26 +32,10 @@ pub struct On<'a> {
 
 /// Runs a check. Whatever keeps it from being evaluated is a result too: cause unknown, not passed.
 pub async fn run(world: &World, check: &Check, on: On<'_>) -> Outcome {
-    let started_at = world.clock.now();
     let begun = world.clock.mono();
     let path = environ::path_of(&world.env);
-    let program = program_of(&check.kind);
-    let mut evidence = Evidence {
-        schema: "otto.evidence/1".into(),
-        check: check.id.clone(),
-        digest: check.digest(),
-        tree: on.tree,
-        passed: false,
-        cause: Cause::Unknown,
-        started_at,
-        duration_ms: 0,
-        exit: None,
-        detail: String::new(),
-        artifacts: Vec::new(),
-        sandbox: "none".into(),
-        environment: environ::fingerprint(&path, program.unwrap_or_default(), on.extra_env),
-    };
-    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let mut outcome = unknown(world, check, &on, String::new());
+    let evidence = &mut outcome.evidence;
     match evaluate(world, check, on, path).await {
         Ok(Ran { cause, detail, done }) => {
             evidence.cause = cause;
@@ -61,15 +45,46 @@ pub async fn run(world: &World, check: &Check, on: On<'_>) -> Outcome {
                     procs::Ended::Exit(code) => Some(code),
                     procs::Ended::Signal(_) => None,
                 };
-                stdout = text::redact(&done.stdout.bytes());
-                stderr = text::redact(&done.stderr.bytes());
+                outcome.stdout = text::redact(&done.stdout.bytes());
+                outcome.stderr = text::redact(&done.stderr.bytes());
             }
         }
         Err(why) => evidence.detail = why,
     }
     evidence.passed = evidence.cause.passed();
     evidence.duration_ms = begun.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
-    Outcome { evidence, stdout, stderr }
+    outcome
+}
+
+/// The outcome of a check that could not be evaluated, such as after a setup that failed: not passed, no proof of
+/// anything.
+pub fn unknown(world: &World, check: &Check, on: &On<'_>, why: String) -> Outcome {
+    let path = environ::path_of(&world.env);
+    let evidence = Evidence {
+        schema: "otto.evidence/1".into(),
+        check: check.id.clone(),
+        digest: check.digest(),
+        tree: on.tree,
+        passed: false,
+        cause: Cause::Unknown,
+        started_at: world.clock.now(),
+        duration_ms: 0,
+        exit: None,
+        detail: why,
+        artifacts: Vec::new(),
+        sandbox: "none".into(),
+        environment: environ::fingerprint(&path, program_of(&check.kind).unwrap_or_default(), on.extra_env),
+    };
+    Outcome { evidence, stdout: Vec::new(), stderr: Vec::new() }
+}
+
+/// The environment of a setup command: as a check's, with a HOME and a TMPDIR under `on.scratch` that all setup
+/// commands of one checkout share.
+pub fn environment(world: &World, on: &On<'_>) -> io::Result<Vec<(OsString, OsString)>> {
+    let room = on.scratch.join("setup");
+    std::fs::create_dir_all(room.join("home"))?;
+    std::fs::create_dir_all(room.join("tmp"))?;
+    Ok(environ::variables(&environ::path_of(&world.env), on.dir, &room, on.extra_env))
 }
 
 /// What came of it, before it is written down.

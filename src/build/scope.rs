@@ -1,0 +1,223 @@
+//! What a slice may change: a pure judgement of the difference between its base and its attempt.
+
+use gix::{
+    bstr::{BStr, ByteSlice as _},
+    glob::wildmatch,
+};
+
+use crate::{
+    base::{Oid, text},
+    git::{Change, Mode},
+};
+
+/// Who owns what, as path patterns: git's `:(glob)` dialect, from the root; a trailing `/` means `/**`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rules<'a> {
+    /// What the slice owns.
+    pub owned: &'a [String],
+    /// What every slice may add lines to.
+    pub scaffold: &'a [String],
+    /// What other slices own.
+    pub others: &'a [String],
+}
+
+/// A change that is not the slice's to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Where, fit to be shown.
+    pub path: String,
+    /// Why not.
+    pub why: String,
+}
+
+/// Every change that is out of scope. `read` gives a blob's content, none if it is too large or not there: what cannot
+/// be read cannot be allowed.
+///
+/// In scope are the slice's own paths, lines added to the shared scaffold, and new files that nobody owns. What decides
+/// how anything is judged (configuration of runners, CI, attributes, `.otto`) is never a new file like others.
+pub fn judge(rules: &Rules<'_>, changes: &[Change], read: impl Fn(Oid) -> Option<Vec<u8>>) -> Vec<Violation> {
+    let bad = |c: &Change| {
+        refusal(rules, c, &read).map(|why| Violation { path: text::one_line(&c.path.to_str_lossy(), 200), why })
+    };
+    changes.iter().filter_map(bad).collect()
+}
+
+/// Whether one of these patterns matches a path.
+pub fn owns(patterns: &[String], path: &[u8]) -> bool {
+    patterns.iter().any(|p| matches(p, path))
+}
+
+fn matches(pattern: &str, path: &[u8]) -> bool {
+    let whole = if pattern.ends_with('/') { format!("{pattern}**") } else { pattern.to_owned() };
+    // The dialect has no classes: a bracket and a backslash mean themselves.
+    let plain: String = whole.chars().flat_map(|c| if "[\\".contains(c) { vec!['\\', c] } else { vec![c] }).collect();
+    wildmatch(plain.as_str().into(), path.as_bstr(), wildmatch::Mode::NO_MATCH_SLASH_LITERAL)
+}
+
+fn refusal(rules: &Rules<'_>, change: &Change, read: &impl Fn(Oid) -> Option<Vec<u8>>) -> Option<String> {
+    let path = change.path.as_bstr();
+    match change.new {
+        Some((Mode::Symlink, id)) if !read(id).is_some_and(|to| stays_inside(path, &to)) => {
+            return Some("it is a link that leads outside".into());
+        }
+        Some((Mode::Submodule, _)) => return Some("it is a repository inside the repository".into()),
+        _ => {}
+    }
+    let protected = protected_until(path);
+    // A wildcard is no intent to change what judges everybody: such a path must be named.
+    let named = |patterns: &[String]| {
+        let until = protected.unwrap_or(0);
+        patterns.iter().any(|p| matches(p, path) && p.find(['*', '?']).unwrap_or(usize::MAX) >= until)
+    };
+    if named(rules.owned) {
+        return None;
+    }
+    if named(rules.scaffold) {
+        return (!only_adds_lines(change, read)).then(|| "it is shared: lines may only be added".into());
+    }
+    if protected.is_some() {
+        return Some("it decides how everything is judged, and the slice does not own it by name".into());
+    }
+    if owns(rules.others, path) {
+        return Some("another slice owns it".into());
+    }
+    if configures_runners(path) {
+        return Some("it configures how checks run, and the slice does not own it".into());
+    }
+    change.old.is_some().then(|| "the slice does not own it".into())
+}
+
+/// Whether a link leads to a place in the same tree that is no repository's inside.
+fn stays_inside(link: &BStr, to: &[u8]) -> bool {
+    if to.is_empty() || to.starts_with(b"/") {
+        return false;
+    }
+    let mut depth = link.split_str("/").count() as i64 - 1;
+    to.split_str("/").all(|part| {
+        match part {
+            b"" | b"." => {}
+            b".." => depth -= 1,
+            _ => depth += 1,
+        }
+        depth >= 0 && !part.eq_ignore_ascii_case(b".git")
+    })
+}
+
+/// Both sides plain text of one mode, and every old line is there in its order; a new file adds lines only.
+fn only_adds_lines(change: &Change, read: &impl Fn(Oid) -> Option<Vec<u8>>) -> bool {
+    let (new, old) = match (change.old, change.new) {
+        (None, Some((Mode::Plain, new))) => (new, None),
+        (Some((mode @ (Mode::Plain | Mode::Executable), old)), Some((now, new))) if mode == now => (new, Some(old)),
+        _ => return false,
+    };
+    let (Some(new), Some(old)) = (read(new), old.map_or(Some(Vec::new()), read)) else { return false };
+    if new.contains(&0) {
+        return false;
+    }
+    let mut lines = new.lines();
+    old.lines().all(|line| lines.any(|l| l == line))
+}
+
+/// Where the part of a path ends that makes it protected, if it is: `.otto`, CI, `.gitattributes`, `.gitmodules`.
+fn protected_until(path: &BStr) -> Option<usize> {
+    const FOLDERS: [&str; 11] = [
+        ".otto",
+        ".github",
+        ".gitlab",
+        ".circleci",
+        ".buildkite",
+        ".forgejo",
+        ".gitea",
+        ".woodpecker",
+        ".husky",
+        ".azure",
+        ".teamcity",
+    ];
+    const FILES: [&str; 14] = [
+        ".gitlab-ci.yml",
+        ".travis.yml",
+        ".drone.yml",
+        ".woodpecker.yml",
+        ".cirrus.yml",
+        ".appveyor.yml",
+        "appveyor.yml",
+        "azure-pipelines.yml",
+        "bitbucket-pipelines.yml",
+        "jenkinsfile",
+        ".pre-commit-config.yaml",
+        "lefthook.yml",
+        "codeowners",
+        ".worktreeinclude",
+    ];
+    // Folded, since a file system may fold.
+    let folded = path.to_str_lossy().to_lowercase();
+    let first = folded.split('/').next().unwrap_or_default();
+    if FOLDERS.contains(&first) {
+        return Some(first.len());
+    }
+    let name = folded.rsplit('/').next().unwrap_or_default();
+    (matches!(name, ".gitattributes" | ".gitmodules") || FILES.contains(&folded.as_str())).then_some(path.len())
+}
+
+/// Whether a file, by its name, decides what a test runner runs.
+fn configures_runners(path: &BStr) -> bool {
+    const NAMES: [&str; 37] = [
+        "conftest.py",
+        "pytest.ini",
+        ".pytest.ini",
+        "tox.ini",
+        "setup.cfg",
+        "setup.py",
+        "pyproject.toml",
+        "noxfile.py",
+        "sitecustomize.py",
+        "usercustomize.py",
+        ".coveragerc",
+        "package.json",
+        ".npmrc",
+        ".yarnrc",
+        ".yarnrc.yml",
+        ".pnpmfile.cjs",
+        "tsconfig.json",
+        "deno.json",
+        "bunfig.toml",
+        "makefile",
+        "gnumakefile",
+        "justfile",
+        "taskfile.yml",
+        "rakefile",
+        "gemfile",
+        ".rspec",
+        "cargo.toml",
+        "build.rs",
+        "rust-toolchain",
+        "rust-toolchain.toml",
+        "go.mod",
+        "go.work",
+        "pom.xml",
+        "build.gradle",
+        "build.gradle.kts",
+        "cmakelists.txt",
+        "phpunit.xml",
+    ];
+    const STEMS: [&str; 9] = [
+        "jest.config.",
+        "vitest.config.",
+        "vite.config.",
+        "karma.conf.",
+        "playwright.config.",
+        "babel.config.",
+        "cypress.config.",
+        ".mocharc",
+        ".babelrc",
+    ];
+    let folded = path.to_str_lossy().to_lowercase();
+    let name = folded.rsplit('/').next().unwrap_or_default();
+    NAMES.contains(&name)
+        || STEMS.iter().any(|stem| name.starts_with(stem))
+        || name.ends_with(".pth")
+        || folded.split('/').any(|part| part == ".cargo")
+}
+
+#[cfg(test)]
+mod tests;
