@@ -26,3 +26,18 @@ fn the_example_compiles() {
     assert_eq!(c.spec.slices[1].checks[0].proves, ["R2"]);
     assert_eq!(c.files[&c.spec.files[0].sha256].iter().filter(|b| **b == b'\n').count(), 4);
 }
+
+#[test]
+fn the_larger_example_compiles() {
+    let c = ok(include_str!("../../examples/jot.md"));
+    assert_eq!(c.spec.slices.len(), 6);
+    assert_eq!(c.spec.slices[5].deps.len(), 2);
+    assert_eq!(c.spec.files.iter().filter(|f| f.attempt == 2).count(), 1);
+    assert_eq!(c.spec.cross_slice_checks.len(), 1);
+    if let Ok(dir) = std::env::var("DUMP") {
+        std::fs::write(format!("{dir}/spec.json"), serde_json::to_vec(&c.spec).unwrap()).unwrap();
+        for (k, v) in &c.files {
+            std::fs::write(format!("{dir}/{k}"), v).unwrap();
+        }
+    }
+}
