@@ -65,6 +65,10 @@ pub struct RunState {
     pub resumes: u32,
     /// What the agents cost.
     pub cost: Cost,
+    /// What other processes asked for, in order.
+    pub requests: Vec<Request>,
+    /// Generations of slices that an amendment has replaced.
+    pub replaced: BTreeMap<SliceId, Vec<Sha256>>,
     /// What replay could not take: illegal transitions, unknown kinds, bad lines, each with its place.
     pub problems: Vec<String>,
     /// The largest logical time seen.
@@ -82,6 +86,19 @@ pub struct Started {
     pub base: Oid,
     /// When.
     pub at: Timestamp,
+}
+
+/// What another process asked for.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Request {
+    /// The id of the event that asks.
+    pub id: String,
+    /// What for: pause, cancel, retry, skip, submit or reorder, and what belongs to it.
+    pub action: String,
+    /// For which slice.
+    pub slice: Option<SliceId>,
+    /// What came of it; none while it waits.
+    pub result: Option<String>,
 }
 
 /// How a run ended.

@@ -1,0 +1,296 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    base::{Oid, Sha256, Timestamp},
+    journal::{
+        event::{BlockReason, Verdict},
+        line,
+        replay::replay,
+    },
+};
+
+fn oid(c: char) -> Oid {
+    String::from(c).repeat(40).parse().unwrap()
+}
+
+fn generation(text: &str) -> Sha256 {
+    Sha256::of(text)
+}
+
+fn event(writer: &str, seq: u64, lamport: u64, fact: Fact) -> Event {
+    let (ts, prev) = (Timestamp::from_secs(seq as i64), String::new());
+    Event { v: 1, id: format!("{writer}-{seq}"), seq, lamport, ts, prev, fact }
+}
+
+/// A story told by one writer.
+#[derive(Default)]
+struct Story {
+    events: Vec<Event>,
+    state: RunState,
+}
+
+impl Story {
+    fn run(&mut self, kind: Kind) -> &mut Self {
+        self.tell(Fact::run(kind))
+    }
+    fn at(&mut self, text: &str, attempt: Option<u32>, kind: Kind) -> &mut Self {
+        self.tell(Fact::slice(&"add".parse().unwrap(), generation(text), attempt, kind))
+    }
+    fn tell(&mut self, fact: Fact) -> &mut Self {
+        let n = self.events.len() as u64 + 1;
+        let next = event("a", n, n, fact);
+        self.state.apply(&next);
+        self.events.push(next);
+        self
+    }
+    fn slice(&self) -> &SliceState {
+        &self.state.slices[&"add".parse::<SliceId>().unwrap()]
+    }
+    /// The next event is refused and changes nothing else.
+    fn refuses(&mut self, text: &str, attempt: Option<u32>, kind: Kind, why: &str) -> &mut Self {
+        let mut before = self.state.clone();
+        self.at(text, attempt, kind);
+        let problem = self.state.problems.last().unwrap_or_else(|| panic!("not refused: {why}")).clone();
+        assert!(problem.contains(why), "{problem}");
+        before.problems.push(problem);
+        before.lamport = self.state.lamport;
+        assert_eq!(self.state, before);
+        self
+    }
+}
+
+fn agent() -> Kind {
+    Kind::AgentStarted { provider: "literate".into(), role: "build".into(), session: None }
+}
+fn started() -> Kind {
+    Kind::SliceStarted { base: oid('2'), green: vec!["exists".into()] }
+}
+fn agent_ended(usd_micros: u64) -> Kind {
+    Kind::AgentFinished { cost: Cost { usd_micros, ..Cost::default() }, duration_ms: 10, summary: "done".into() }
+}
+fn check(round: &str, cause: crate::checks::model::Cause) -> Kind {
+    Kind::CheckFinished {
+        check: "adds".into(),
+        digest: generation("check"),
+        round: round.into(),
+        tree: oid('5'),
+        passed: cause.passed(),
+        cause,
+        detail: "exit".into(),
+        duration_ms: 1,
+        evidence: oid('6'),
+    }
+}
+fn failed(reason: AttemptFailure) -> Kind {
+    Kind::AttemptFailed { reason, detail: "why".into(), commit: None, diff: None }
+}
+fn merge(candidate: char, commit: char) -> Kind {
+    Kind::MergeStarted { candidate: oid(candidate), tip: oid('2'), commit: oid(commit), tree: oid('9'), round: 1 }
+}
+fn landed(commit: char) -> Kind {
+    Kind::MergeLanded { commit: oid(commit), tree: oid('9'), tip: oid('2') }
+}
+
+use crate::checks::model::Cause::{Assertion, Holds};
+
+/// Up to a candidate in the queue, at the second attempt.
+fn eligible() -> Story {
+    let mut s = Story::default();
+    s.run(Kind::RunStarted { spec: oid('1'), target: "refs/heads/otto/jot".into(), base: oid('2') });
+    s.at("g1", None, check("base", Assertion)).at("g1", None, started()).at("g1", Some(1), agent());
+    s.at("g1", Some(1), agent_ended(5)).at("g1", Some(1), check("candidate", Assertion));
+    assert_eq!(s.slice().phase, Phase::Checking);
+    s.at("g1", Some(1), failed(AttemptFailure::Checks));
+    assert_eq!(s.slice().phase, Phase::Building);
+    s.at("g1", Some(2), agent()).at("g1", Some(2), agent_ended(7)).at("g1", Some(2), check("candidate", Holds));
+    s.at("g1", Some(2), Kind::MergeEligible { candidate: oid('7') });
+    assert_eq!((s.slice().phase, s.state.problems.len()), (Phase::Eligible, 0), "{:?}", s.state.problems);
+    s
+}
+
+#[test]
+fn a_slice_goes_from_pending_to_landed_and_lands_once() {
+    let mut s = eligible();
+    assert_eq!(s.slice().base_checks.len(), 1);
+    assert_eq!((s.slice().cost.usd_micros, s.state.cost.usd_micros, s.slice().agent_ms), (12, 12, 20));
+    s.at("g1", Some(2), merge('7', '8')).at("g1", Some(2), check("queue-1", Holds));
+    s.refuses("g1", None, landed('a'), "not the merge that was tested");
+    s.at("g1", None, landed('8'));
+    assert_eq!((s.slice().phase, s.slice().landing), (Phase::Landed, Some(oid('8'))));
+    assert_eq!(s.state.landings, [("add".parse().unwrap(), oid('8'))]);
+    assert_eq!(s.slice().attempts[1].checks.len(), 2);
+    s.refuses("g1", None, landed('8'), "a slice that is landed cannot do that");
+    s.refuses("g1", None, merge('7', '8'), "a slice that is landed");
+    s.refuses("g1", None, started(), "a slice that is landed");
+    let blocked = Kind::SliceBlocked { reason: BlockReason::Attempts, detail: "x".into() };
+    s.refuses("g1", None, blocked, "a slice that is landed");
+    // Its checks run again when a later slice touches what it owns.
+    s.at("g1", None, check("queue-2", Holds));
+    assert_eq!(s.slice().attempts[1].checks.len(), 3);
+}
+
+#[test]
+fn what_the_queue_gives_back_is_built_again() {
+    let mut s = eligible();
+    s.refuses("g1", None, merge('f', '8'), "is not its candidate");
+    s.at("g1", None, merge('7', '8'));
+    s.at("g1", None, Kind::MergeRepair { reason: AttemptFailure::Integration, detail: "red".into() });
+    let slice = s.slice();
+    assert_eq!((slice.phase, slice.repairs, slice.candidate), (Phase::Building, 1, None));
+    assert_eq!(slice.attempts[1].failed, Some((AttemptFailure::Integration, "red".into())));
+    s.refuses("g1", None, merge('7', '8'), "a slice that is building");
+    s.refuses("g1", Some(2), Kind::MergeEligible { candidate: oid('7') }, "attempt 2 has failed");
+    s.refuses("g1", Some(4), agent(), "attempt 4 does not follow attempt 2");
+    s.at("g1", Some(3), agent()).at("g1", Some(3), Kind::MergeEligible { candidate: oid('b') });
+    s.at("g1", None, merge('b', 'c')).at("g1", None, landed('c'));
+    assert_eq!((s.slice().phase, s.state.problems.len()), (Phase::Landed, 4));
+}
+
+#[test]
+fn an_attempt_whose_process_died_begins_anew_and_counts_once() {
+    let mut s = Story::default();
+    s.at("g1", None, started()).at("g1", Some(1), agent()).at("g1", Some(1), agent_ended(5));
+    s.at("g1", Some(1), check("candidate", Assertion)).run(Kind::RunResumed { reason: "it died".into() });
+    s.at("g1", None, started()).at("g1", Some(1), agent());
+    assert_eq!(s.slice().attempts.len(), 1);
+    let attempt = &s.slice().attempts[0];
+    assert_eq!((attempt.agent_ended, attempt.checks.len(), attempt.cost.usd_micros), (false, 0, 5));
+    s.at("g1", Some(1), failed(AttemptFailure::Lost)).at("g1", Some(2), failed(AttemptFailure::Agent));
+    assert_eq!((s.slice().attempts.len(), s.state.resumes), (2, 1));
+    s.refuses("g1", Some(2), failed(AttemptFailure::Lost), "attempt 2 has failed already");
+    s.refuses("g1", Some(1), failed(AttemptFailure::Lost), "attempt 1 is not the last one");
+    s.refuses("g1", None, agent(), "it names no attempt");
+}
+
+#[test]
+fn a_newer_generation_begins_anew_and_the_older_one_is_over() {
+    for opening in [started(), check("base", Assertion), Kind::SliceInvalidated { by: oid('4') }] {
+        let mut s = eligible();
+        s.at("g1", None, merge('7', '8')).at("g1", None, landed('8'));
+        s.refuses("g2", Some(1), agent(), "a generation that has not begun");
+        s.at("g2", None, opening).at("g2", None, started());
+        assert_eq!((s.slice().phase, s.slice().attempts.len()), (Phase::Building, 0));
+        assert_eq!(s.slice().r#gen, Some(generation("g2")));
+        s.refuses("g1", None, started(), "its generation was replaced");
+        s.refuses("g1", Some(3), agent(), "its generation was replaced");
+        s.at("g2", Some(1), agent()).at("g2", Some(1), Kind::MergeEligible { candidate: oid('b') });
+        s.at("g2", None, merge('b', 'c')).at("g2", None, landed('c'));
+        assert_eq!(s.state.landings.len(), 2);
+        // An amendment may go back to what was.
+        s.at("g1", None, Kind::SliceInvalidated { by: oid('d') }).at("g1", None, started());
+        assert_eq!((s.slice().phase, s.state.problems.len()), (Phase::Building, 3), "{:?}", s.state.problems);
+        s.refuses("g2", None, started(), "its generation was replaced");
+    }
+    // An invalidation may name the generation that ends.
+    let mut s = eligible();
+    s.at("g1", None, Kind::SliceInvalidated { by: oid('4') });
+    assert_eq!((s.slice().phase, s.slice().r#gen), (Phase::Pending, None));
+    s.refuses("g1", None, landed('8'), "its generation was replaced");
+    s.at("g2", None, started());
+    assert_eq!((s.slice().phase, s.slice().r#gen), (Phase::Building, Some(generation("g2"))));
+    s.refuses("g1", None, started(), "its generation was replaced");
+}
+
+#[test]
+fn the_run_finishes_once_and_a_landing_outdates_an_audit() {
+    let mut s = eligible();
+    let audit = |round| Kind::AuditStarted { round, commit: oid('2') };
+    let judged = |round| Kind::AuditFinished { round, verdict: Verdict::Passed, findings: vec![] };
+    s.run(audit(1)).run(audit(1)).run(judged(1));
+    assert_eq!((s.state.audits, s.state.audit.as_ref().and_then(|a| a.verdict)), (1, Some(Verdict::Passed)));
+    s.at("g1", None, merge('7', '8')).at("g1", None, landed('8'));
+    assert_eq!(s.state.audit, None);
+    s.run(judged(1));
+    assert_eq!(s.state.problems.pop(), Some("event a-17 (audit.finished): audit 1 is not under way".into()));
+    s.run(audit(2)).run(judged(2));
+    s.run(Kind::RunFinished { verdict: Verdict::Passed, why: vec![], target: oid('8') });
+    assert!(s.state.finished.is_some() && s.state.problems.is_empty());
+    s.refuses("g1", None, check("queue-3", Holds), "the run has finished already");
+    s.at("g2", None, started());
+    assert_eq!(s.state.finished, None);
+}
+
+#[test]
+fn requests_wait_until_they_are_applied() {
+    let mut s = Story::default();
+    s.tell(Fact::run(Kind::ControlRequested { action: "pause".into() }));
+    assert_eq!(s.state.requests[0].result, None);
+    let applied = || Kind::ControlApplied { request: "a-1".into(), result: "paused".into() };
+    s.run(applied());
+    assert_eq!(s.state.requests[0].result.as_deref(), Some("paused"));
+    s.run(applied()).run(started());
+    assert!(s.state.problems[0].contains("nobody waits") && s.state.problems[1].contains("names no slice"));
+}
+
+#[test]
+fn results_that_contradict_themselves_and_unknown_rounds_are_refused() {
+    let mut s = eligible();
+    let mut lie = check("queue-1", Assertion);
+    if let Kind::CheckFinished { passed, .. } = &mut lie {
+        *passed = true;
+    }
+    s.refuses("g1", Some(2), lie, "both that the check passed and why it did not");
+    s.refuses("g1", Some(2), check("base", Holds), "no check of round base runs on a slice that is eligible");
+    s.refuses("g1", Some(2), check("queue-x", Holds), "its round is none of");
+    s.at("g1", None, check("audit-1", Holds));
+    assert_eq!(s.state.checks.len(), 1);
+}
+
+#[test]
+fn problems_are_bounded() {
+    let mut s = Story::default();
+    for _ in 0..1500 {
+        s.run(started());
+    }
+    assert_eq!(s.state.problems.len(), 1001);
+    assert_eq!(s.state.problems[1000], "500 more problems");
+}
+
+/// Any golden event, for one of two slices, two generations and three attempts.
+fn facts() -> impl Strategy<Value = Fact> {
+    let text = include_str!("../../../tests/golden/journal-v1/chain/5eed0001.jsonl");
+    let kinds: Vec<Kind> = text.lines().map(|l| line::decode(l.as_bytes()).unwrap().fact.kind).collect();
+    let slice = proptest::option::weighted(0.9, proptest::sample::select(vec!["add", "list"]));
+    let generation = proptest::option::weighted(0.95, proptest::sample::select(vec!["g1", "g2"]));
+    let round = proptest::sample::select(vec!["base", "candidate", "queue-1", "audit-1", "?"]);
+    let attempt = proptest::option::of(0..4_u32);
+    (proptest::sample::select(kinds), slice, generation, attempt, round).prop_map(|(mut kind, slice, g, attempt, r)| {
+        if let Kind::CheckStarted { round, .. } | Kind::CheckFinished { round, .. } = &mut kind {
+            *round = r.to_owned();
+        }
+        let slice = slice.map(|s| s.parse().unwrap());
+        Fact { kind, slice, r#gen: g.map(Sha256::of), attempt }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_events_give_a_state_that_agrees_with_itself(
+        told in proptest::collection::vec((facts(), 0..3_usize, 1..60_u64), 0..120), turn in 0..120_usize,
+    ) {
+        let mut seq = [0; 3];
+        let mut events: Vec<Event> = Vec::new();
+        for (fact, writer, lamport) in told {
+            seq[writer] += 1;
+            events.push(event(["a", "b", "c"][writer], seq[writer], lamport, fact));
+        }
+        let once = replay(events.clone(), vec![], vec![]);
+        let mut again = events.clone();
+        again.extend(events.iter().take(turn).cloned());
+        again.rotate_left(turn.min(events.len()));
+        again.reverse();
+        prop_assert_eq!(&replay(again, vec![], vec![]), &once);
+        let state = once.state;
+        for (id, s) in &state.slices {
+            prop_assert_eq!(s.phase == Phase::Landed, s.landing.is_some());
+            prop_assert_eq!(s.phase == Phase::Blocked, s.blocked.is_some());
+            prop_assert_eq!(s.phase == Phase::Redundant, s.redundant.is_some());
+            prop_assert!(s.phase != Phase::Eligible || s.candidate.is_some());
+            prop_assert!(s.landing.is_none_or(|l| state.landings.contains(&(id.clone(), l))));
+            prop_assert!(s.attempts.iter().zip(1..).all(|(a, n)| a.n == n));
+        }
+    }
+}
