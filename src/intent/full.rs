@@ -59,7 +59,6 @@ pub(super) fn check(text: &str) -> Result<Check, Error> {
 }
 
 /// The JSON that the functions above read back.
-#[allow(dead_code, reason = "the renderer uses it")]
 pub(super) fn write(value: &impl serde::Serialize) -> String {
     let value = serde_json::to_value(value).unwrap_or(Value::Null);
     serde_json::to_string_pretty(&value).unwrap_or_default()

@@ -61,7 +61,7 @@ enum Pending {
     Part(Wants),
 }
 
-const ATTEMPTS: [&str; 8] = ["second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"];
+pub(super) const ATTEMPTS: [&str; 8] = ["second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"];
 
 impl<'a> Reader<'a> {
     pub fn new(source: &'a str) -> Self {
