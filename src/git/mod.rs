@@ -1,4 +1,27 @@
 //! The one door to gix, and the one place that starts `git`.
 
+mod checkout;
+mod cmd;
+mod commits;
+mod config;
+mod error;
+mod files;
+mod merge;
+mod objects;
+mod refs;
+mod reftable;
+mod repo;
+mod trees;
 pub mod types;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use cmd::Output;
+pub use error::{Error, Result};
+pub use objects::ObjectKind;
+pub use refs::Refs;
+pub use repo::Repo;
 pub use types::*;

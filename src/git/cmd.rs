@@ -1,0 +1,140 @@
+//! The only place that starts `git`.
+
+use std::{
+    ffi::OsStr,
+    io::{Read, Write},
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::Arc,
+};
+
+use super::{Error, Result};
+use crate::base::{Env, text};
+
+/// More than this of an answer is an error: nothing asked here is longer in an honest repository.
+const MAX_OUTPUT: u64 = 256 << 20;
+
+/// Variables that only say where the user's settings are, as HOME does; all other `GIT_*` are dropped.
+const SETTINGS: [&str; 3] = ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"];
+
+/// How to start `git` on one repository.
+#[derive(Clone, Debug)]
+pub(super) struct Git {
+    pub(super) git_dir: PathBuf,
+    pub(super) work_dir: Option<PathBuf>,
+    pub(super) env: Arc<Env>,
+}
+
+/// What `git` answered.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// The exit code; none if a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error, made printable.
+    pub stderr: String,
+    command: String,
+}
+
+impl Output {
+    /// The output of a command that had to succeed.
+    pub fn ok(self) -> Result<Vec<u8>> {
+        if self.code == Some(0) { Ok(self.stdout) } else { Err(self.failed()) }
+    }
+
+    /// The error of a command that should have succeeded.
+    pub(super) fn failed(&self) -> Error {
+        let status = self.code.map_or("ended by a signal".into(), |c| format!("exit {c}"));
+        Error::Git { command: self.command.clone(), status, stderr: text::one_line(&self.stderr, 300) }
+    }
+}
+
+impl Git {
+    /// Runs `git` with arguments; standard input is empty unless given.
+    pub(super) fn run(&self, args: &[&OsStr], stdin: Option<&[u8]>, vars: &[(&str, &OsStr)]) -> Result<Output> {
+        let mut cmd = self.command(vars);
+        // Nothing that the configuration names is started: no file system monitor, no hook. Refs that git writes are
+        // made durable. A repository without a checkout is used only because we name it.
+        for setting in ["core.fsmonitor=false", "core.hooksPath=/dev/null", "core.fsync=committed"] {
+            cmd.arg("-c").arg(setting);
+        }
+        cmd.args(["-c", "safe.bareRepository=explicit", "--no-pager"]).args(args);
+        self.finish(cmd, args, stdin)
+    }
+
+    /// Runs `git config`, which must not see our own settings, with what `git -c` gave us.
+    pub(super) fn config(&self, args: &[&OsStr]) -> Result<Output> {
+        let given: Vec<(&str, &OsStr)> = self
+            .env
+            .git
+            .iter()
+            .filter_map(|(k, v)| Some((k.to_str()?, v.as_os_str())))
+            .filter(|(k, _)| k.starts_with("GIT_CONFIG"))
+            .collect();
+        let mut cmd = self.command(&given);
+        cmd.arg("config").args(args);
+        self.finish(cmd, &[OsStr::new("config")], None)
+    }
+
+    /// Whether git itself would use the repository around `git_dir`, by ownership and `safe.directory`; its refusal says
+    /// what to type.
+    pub(super) fn found_safe(&self) -> Result<()> {
+        let mut cmd = self.command(&[]);
+        cmd.env_remove("GIT_DIR").args(["rev-parse", "--git-dir"]);
+        self.finish(cmd, &[OsStr::new("rev-parse")], None)?.ok().map(drop)
+    }
+
+    fn command(&self, vars: &[(&str, &OsStr)]) -> Command {
+        let mut cmd = Command::new("git");
+        // Built, not inherited: GIT_DIR, GIT_INDEX_FILE, GIT_OBJECT_DIRECTORY… of a surrounding git must not leak in.
+        cmd.env_clear().envs(&self.env.vars);
+        cmd.envs(SETTINGS.iter().filter_map(|name| Some((name, self.env.git.get(OsStr::new(name))?))));
+        // At the top of the checkout, so that paths in answers are from the root.
+        let work_dir = self.work_dir.as_ref().filter(|dir| dir.is_dir());
+        cmd.env("GIT_DIR", &self.git_dir).current_dir(work_dir.unwrap_or(&self.git_dir));
+        if let Some(dir) = work_dir {
+            cmd.env("GIT_WORK_TREE", dir);
+        }
+        cmd.envs([("LC_ALL", "C"), ("GIT_NO_REPLACE_OBJECTS", "1"), ("GIT_TERMINAL_PROMPT", "0")]);
+        // `status`-like refreshes must not take the user's index lock; a lazy fetch must not happen behind our back.
+        cmd.envs([("GIT_OPTIONAL_LOCKS", "0"), ("GIT_ADVICE", "0"), ("GIT_NO_LAZY_FETCH", "1")]);
+        cmd.envs(vars.iter().copied());
+        cmd
+    }
+
+    fn finish(&self, mut cmd: Command, args: &[&OsStr], stdin: Option<&[u8]>) -> Result<Output> {
+        cmd.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() });
+        let mut child = cmd.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(Error::io("start", "git"))?;
+        let (input, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (stdout, stderr) = std::thread::scope(|scope| {
+            // A program that ends without reading its input is judged by its exit code, not by our broken pipe.
+            scope.spawn(move || input.zip(stdin).map(|(mut pipe, bytes)| pipe.write_all(bytes)));
+            let err = scope.spawn(move || read(err, 1 << 20));
+            (read(out, MAX_OUTPUT), err.join().unwrap_or_else(|_| Ok(Vec::new())))
+        });
+        if stdout.is_err() {
+            let _ = child.kill();
+        }
+        let status = child.wait().map_err(Error::io("wait for", "git"))?;
+        let command = args.iter().find(|a| !a.as_encoded_bytes().starts_with(b"-"));
+        Ok(Output {
+            code: status.code(),
+            stdout: stdout.map_err(Error::io("read the answer of", "git"))?,
+            stderr: text::printable(&String::from_utf8_lossy(&stderr.unwrap_or_default())),
+            command: command.map(|c| c.to_string_lossy().into_owned()).unwrap_or_default(),
+        })
+    }
+}
+
+/// Reads all of a pipe; more than `max` bytes are an error.
+fn read(pipe: Option<impl Read>, max: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(pipe) = pipe {
+        pipe.take(max + 1).read_to_end(&mut bytes)?;
+    }
+    if bytes.len() as u64 > max {
+        return Err(std::io::Error::other(format!("the answer is longer than {max} bytes")));
+    }
+    Ok(bytes)
+}
