@@ -1,0 +1,257 @@
+//! The only spelling of ref names (DESIGN 4), and back: every name that is written here is read here.
+//!
+//! Ids are checked types, so a name built from them is a valid ref. Each kind has its own folder and a fixed depth,
+//! so no name is a path prefix of another, which git's file backend could not store.
+
+use crate::{
+    base::{Oid, RunId, SliceId, SpecId},
+    git::Refs,
+    store::{Error, Result},
+};
+
+const SPECS: &str = "refs/otto/specs/";
+const RUNS: &str = "refs/otto/runs/";
+const SLICES: &str = "refs/otto/slices/";
+const TARGETS: &str = "refs/otto/targets/";
+const EVIDENCE: &str = "refs/otto/evidence/";
+const LEASES: &str = "refs/otto/lease/";
+const WIP: &str = "refs/otto/wip/";
+const PINS: &str = "refs/otto/pin/";
+const RESCUES: &str = "refs/otto/rescue/";
+const UNDOS: &str = "refs/otto/undo/";
+const NOTES: &str = "refs/notes/otto/";
+const BRANCHES: &str = "refs/heads/otto/";
+
+/// The history of a spec.
+pub fn spec(id: &SpecId) -> String {
+    format!("{SPECS}{id}")
+}
+/// What the histories of all specs start with.
+pub fn spec_prefix() -> &'static str {
+    SPECS
+}
+/// The spec of a [`spec`] name.
+pub fn parse_spec(name: &str) -> Option<SpecId> {
+    name.strip_prefix(SPECS)?.parse().ok()
+}
+
+/// The anchor of a run.
+pub fn run(id: &RunId) -> String {
+    format!("{RUNS}{id}")
+}
+/// What the anchors of all runs start with.
+pub fn run_prefix() -> &'static str {
+    RUNS
+}
+/// The run of a [`run`] name.
+pub fn parse_run(name: &str) -> Option<RunId> {
+    name.strip_prefix(RUNS)?.parse().ok()
+}
+
+/// One attempt at a slice, counted from 1.
+pub fn slice_attempt(run: &RunId, slice: &SliceId, attempt: u32) -> String {
+    format!("{SLICES}{run}/{slice}/{attempt}")
+}
+/// What all attempts of a run start with.
+pub fn slice_prefix(run: &RunId) -> String {
+    format!("{SLICES}{run}/")
+}
+/// What a [`slice_attempt`] name says.
+pub fn parse_slice_attempt(name: &str) -> Option<(RunId, SliceId, u32)> {
+    let mut parts = name.strip_prefix(SLICES)?.split('/');
+    let (run, slice, n) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?);
+    let attempt: u32 = n.parse().ok()?;
+    // One spelling a number: `01` and `+1` are no attempts.
+    (parts.next().is_none() && attempt > 0 && attempt.to_string() == n).then_some((run, slice, attempt))
+}
+
+/// The last landing of a run.
+pub fn target(run: &RunId) -> String {
+    format!("{TARGETS}{run}")
+}
+/// The run of a [`target`] name.
+pub fn parse_target(name: &str) -> Option<RunId> {
+    name.strip_prefix(TARGETS)?.parse().ok()
+}
+
+/// The evidence that one writer stored of a run; see [`is_writer`].
+pub fn evidence(run: &RunId, writer: &str) -> String {
+    format!("{EVIDENCE}{run}/{writer}")
+}
+/// What the evidence of a run starts with.
+pub fn evidence_prefix(run: &RunId) -> String {
+    format!("{EVIDENCE}{run}/")
+}
+/// The run and the writer of an [`evidence`] name.
+pub fn parse_evidence(name: &str) -> Option<(RunId, String)> {
+    run_and_writer(name.strip_prefix(EVIDENCE)?)
+}
+
+/// The journal that one writer keeps of a run; see [`is_writer`].
+pub fn journal(run: &RunId, writer: &str) -> String {
+    format!("{NOTES}{run}/{writer}")
+}
+/// What the journals of a run start with.
+pub fn journal_prefix(run: &RunId) -> String {
+    format!("{NOTES}{run}/")
+}
+/// The run and the writer of a [`journal`] name.
+pub fn parse_journal(name: &str) -> Option<(RunId, String)> {
+    run_and_writer(name.strip_prefix(NOTES)?)
+}
+
+/// Who runs a run now.
+pub fn lease(run: &RunId) -> String {
+    format!("{LEASES}{run}")
+}
+/// The run of a [`lease`] name.
+pub fn parse_lease(name: &str) -> Option<RunId> {
+    name.strip_prefix(LEASES)?.parse().ok()
+}
+
+/// Snapshots of a slice's workspace.
+pub fn wip(run: &RunId, slice: &SliceId) -> String {
+    format!("{WIP}{run}/{slice}")
+}
+/// What all snapshots of a run start with.
+pub fn wip_prefix(run: &RunId) -> String {
+    format!("{WIP}{run}/")
+}
+/// The run and the slice of a [`wip`] name.
+pub fn parse_wip(name: &str) -> Option<(RunId, SliceId)> {
+    let (run, slice) = name.strip_prefix(WIP)?.split_once('/')?;
+    Some((run.parse().ok()?, slice.parse().ok()?))
+}
+
+/// Keeps an object of a run alive while an operation is in flight.
+pub fn pin(run: &RunId, object: Oid) -> String {
+    format!("{PINS}{run}/{object}")
+}
+/// What the pins of a run start with.
+pub fn pin_prefix(run: &RunId) -> String {
+    format!("{PINS}{run}/")
+}
+/// Where recovery `n` of a run keeps an object before it touches anything.
+pub fn rescue(run: &RunId, object: Oid) -> String {
+    format!("{RESCUES}{run}/{object}")
+}
+/// Where the user's branch was before a run was delivered.
+pub fn undo(run: &RunId) -> String {
+    format!("{UNDOS}{run}")
+}
+
+/// The branch that a spec lands on unless told otherwise.
+pub fn default_branch(spec: &SpecId) -> String {
+    format!("{BRANCHES}{spec}")
+}
+
+/// Whether a text can name a writer: 1 to 40 lower-case hex digits.
+pub fn is_writer(text: &str) -> bool {
+    (1..=40).contains(&text.len()) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn run_and_writer(rest: &str) -> Option<(RunId, String)> {
+    let (run, writer) = rest.split_once('/')?;
+    is_writer(writer).then_some(())?;
+    Some((run.parse().ok()?, writer.to_owned()))
+}
+
+/// Refuses a name that cannot be created because a ref stands in its way: a branch `otto` blocks every
+/// `otto/<spec>`, and a branch `otto/jot/x` blocks `otto/jot`. gix would not notice once the ref is packed.
+pub fn check_free(refs: &dyn Refs, name: &str) -> Result<()> {
+    let blocked = |by: String| Error::Blocked { name: name.to_owned(), by };
+    for (at, _) in name.match_indices('/').skip(1) {
+        let above = &name[..at];
+        if refs.read(above)?.is_some() {
+            return Err(blocked(above.to_owned()));
+        }
+    }
+    match refs.list(&format!("{name}/"))?.into_iter().next() {
+        Some((below, _)) => Err(blocked(below)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::Fixture;
+
+    fn all(spec_id: &str, slice: &str, writer: &str) -> Vec<String> {
+        let s: SpecId = spec_id.parse().unwrap();
+        let r: RunId = format!("{spec_id}-20240102t030405z-0a1b2c").parse().unwrap();
+        let (slice, object) = (slice.parse().unwrap(), "0123456789abcdef0123456789abcdef01234567".parse().unwrap());
+        vec![
+            spec(&s),
+            run(&r),
+            slice_attempt(&r, &slice, 1),
+            slice_attempt(&r, &slice, 11),
+            target(&r),
+            evidence(&r, writer),
+            journal(&r, writer),
+            lease(&r),
+            wip(&r, &slice),
+            pin(&r, object),
+            rescue(&r, object),
+            undo(&r),
+            default_branch(&s),
+        ]
+    }
+
+    #[test]
+    fn no_name_is_a_folder_of_another() {
+        let mut names = Vec::new();
+        for spec in ["a", "otto", "specs", "a-20240102t030405z-0a1b2c"] {
+            for (slice, writer) in [("a", "a"), ("slices", "0a1b2c"), ("a_1", "1")] {
+                names.extend(all(spec, slice, writer));
+            }
+        }
+        names.sort();
+        names.dedup();
+        for a in &names {
+            for b in &names {
+                assert!(!b.starts_with(&format!("{a}/")), "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_name_is_read_back() {
+        let r: RunId = "jot-20240102t030405z-0a1b2c".parse().unwrap();
+        let slice: SliceId = "store".parse().unwrap();
+        assert_eq!(parse_spec(&spec(r.spec())).as_ref(), Some(r.spec()));
+        assert_eq!(parse_run(&run(&r)), Some(r.clone()));
+        assert_eq!(parse_slice_attempt(&slice_attempt(&r, &slice, 12)), Some((r.clone(), slice.clone(), 12)));
+        assert_eq!(parse_target(&target(&r)), Some(r.clone()));
+        assert_eq!(parse_evidence(&evidence(&r, "0a")), Some((r.clone(), "0a".into())));
+        assert_eq!(parse_journal(&journal(&r, "0a")), Some((r.clone(), "0a".into())));
+        assert_eq!(parse_lease(&lease(&r)), Some(r.clone()));
+        assert_eq!(parse_wip(&wip(&r, &slice)), Some((r.clone(), slice)));
+        for bad in ["refs/otto/specs/A", "refs/otto/specs/a/b", "refs/otto/specs/", "refs/heads/a"] {
+            assert_eq!(parse_spec(bad), None, "{bad}");
+        }
+        for n in ["0", "01", "+1", "1/2", "", "x", "99999999999"] {
+            assert_eq!(parse_slice_attempt(&format!("refs/otto/slices/{r}/store/{n}")), None, "{n}");
+        }
+        assert_eq!(parse_journal(&format!("refs/notes/otto/{r}/a/b")), None);
+    }
+
+    #[test]
+    fn a_branch_in_the_way_is_named_with_the_way_out() {
+        let f = Fixture::new();
+        let name = default_branch(&"jot".parse().unwrap());
+        check_free(f.store.repo.refs(), &name).unwrap();
+        f.git(&["branch", "otto"]);
+        for packed in [false, true] {
+            if packed {
+                f.git(&["pack-refs", "--all"]);
+            }
+            let e = crate::base::Failure::from(check_free(f.store.repo.refs(), &name).unwrap_err());
+            assert!(e.message.contains("refs/heads/otto/jot") && e.message.contains("refs/heads/otto "), "{e}");
+            assert_eq!(e.hint.as_deref(), Some("git branch -m otto <new-name>"));
+        }
+        f.git(&["branch", "-m", "otto", "otto/jot/x"]);
+        let e = crate::base::Failure::from(check_free(f.store.repo.refs(), &name).unwrap_err());
+        assert_eq!(e.hint.as_deref(), Some("git branch -m otto/jot/x <new-name>"));
+    }
+}
