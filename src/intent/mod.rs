@@ -80,6 +80,10 @@ fn assemble(r: &mut Reader<'_>, source: &str, id: Option<&SpecId>, guessed: &mut
     let mut derived = Vec::new();
     let structure = match r.head.structure(&r.requirements, &mut derived) {
         Ok(structure) => Some(structure),
+        // The kind may stand in a sentence that was not understood.
+        Err(_) if r.head.kind.is_none() && r.errors.iter().any(|e| e.accepted.as_deref() == Some(sentence::KIND)) => {
+            None
+        }
         Err(found) => {
             r.errors.extend(
                 found.into_iter().map(|f| if f.span == (0..0) { Found { span: title_at.clone(), ..f } } else { f }),
@@ -137,8 +141,14 @@ fn own_what_is_shown(r: &mut Reader<'_>) {
         }
     }
     for (i, id) in nothing {
-        let pointer = format!("/slices/{i}");
-        let span = r.places.iter().find(|(p, _)| *p == pointer).map_or(0..0, |(_, span)| span.clone());
+        let start =
+            |i: usize| r.places.iter().find(|(p, _)| *p == format!("/slices/{i}")).map(|(_, span)| span.clone());
+        let span = start(i).unwrap_or(0..0);
+        // What it owns may stand in a sentence that was not understood.
+        let end = start(i + 1).map_or(usize::MAX, |s| s.start);
+        if r.errors.iter().any(|e| (span.start..end).contains(&e.span.start)) {
+            continue;
+        }
         r.wrong(
             &span,
             format!("the slice `{id}` shows no file and owns no path"),

@@ -54,11 +54,22 @@ enum Section {
 
 /// A sentence that announced a fenced block.
 enum Pending {
-    File { path: String, mode: FileMode, attempt: u32 },
-    With { path: String },
-    Transcript { id: Option<(String, Range<usize>)>, gate: Gate },
+    File {
+        path: String,
+        mode: FileMode,
+        attempt: u32,
+    },
+    With {
+        path: String,
+    },
+    Transcript {
+        id: Option<(String, Range<usize>)>,
+        gate: Gate,
+    },
     Check,
     Part(Wants),
+    /// The sentence was not understood and is told; a block after it is no further error.
+    Unread,
 }
 
 pub(super) const ATTEMPTS: [&str; 8] = ["second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"];
@@ -118,7 +129,9 @@ impl<'a> Reader<'a> {
 
     /// An announced block that did not come.
     fn missed(&mut self) {
-        if let Some((_, span)) = self.pending.take() {
+        if let Some((pending, span)) = self.pending.take()
+            && !matches!(pending, Pending::Unread)
+        {
             let message = "the fenced block that this sentence announces does not follow it";
             self.wrong(&span, message, Some("the sentence, a blank line, then a block between two lines of ```"));
         }
@@ -278,10 +291,12 @@ impl<'a> Reader<'a> {
             }
             if let Err(e) = self.keyword(s, &mut c, &span) {
                 self.errors.push(c.found(e, &span, s.accepted));
+                self.pending = Some((Pending::Unread, span));
             }
             return;
         }
         if let Some(s) = sentence::nearly(text) {
+            self.pending = Some((Pending::Unread, span.clone()));
             return self.wrong(&span, format!("this looks like a `{}` sentence", s.word), Some(s.accepted));
         }
         if let Some((id, at)) = c.try_strong() {
@@ -530,6 +545,7 @@ impl<'a> Reader<'a> {
                 Ok(check) => self.check(check, &announced),
                 Err(e) => self.inner(&line, e),
             },
+            Pending::Unread => {}
             Pending::Part(wants) => self.part(wants, text, &announced, &line),
         }
     }

@@ -71,7 +71,9 @@ pub(super) fn like(text: &str) -> Option<&'static Sentence> {
         let rest = &text[s.word.len()..];
         let follows = rest.trim_start().starts_with(':')
             || rest.trim_start_matches([' ', '\n']).starts_with('`') && !rest.starts_with('`')
-            || rest.starts_with(", in full");
+            || rest.starts_with(", in full")
+            // A path that is no code span: prose does not end its line with a colon and begin with this word.
+            || s.word.ends_with("ile") && rest.starts_with(' ') && rest.lines().next().is_some_and(|l| l.ends_with(':'));
         head.eq_ignore_ascii_case(s.word) && follows
     })
 }
