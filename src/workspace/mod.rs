@@ -1,1 +1,170 @@
-//! Workspaces: creation, snapshots, reuse, removal.
+//! Workspaces: a folder of its own for each attempt of an agent, outside the repository, and clean checkouts that no
+//! agent wrote in for the checks.
+//!
+//! A workspace has its own `.git` that borrows the repository's objects, for the agent's use only. Otto never runs git
+//! through it and reads nothing from it: it looks at the files itself (`walk`), from what it remembers of the base.
+
+mod ignore;
+mod place;
+mod private;
+mod snapshot;
+mod stat;
+mod walk;
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+pub use place::{CheckoutDir, clean_checkout};
+pub use snapshot::Snapshot;
+
+use crate::{
+    base::{Exit, Explain, Oid, Point, Sha256, World, files},
+    git::{self, Repo},
+};
+
+/// The largest file that a workspace may bring, bytes.
+pub const MAX_FILE: u64 = 50 << 20;
+
+/// Where transcripts of agents are kept, beside the workspaces of a run.
+const TRANSCRIPTS: &str = "transcripts";
+
+/// What can go wrong with a workspace.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Neither `XDG_STATE_HOME` nor `HOME` is set.
+    #[error("there is no place for workspaces: neither XDG_STATE_HOME nor HOME is set")]
+    NoStateDir,
+    /// The disk.
+    #[error("could not {what} {}", path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The repository.
+    #[error(transparent)]
+    Git(#[from] git::Error),
+}
+
+impl Explain for Error {
+    fn exit(&self) -> Exit {
+        match self {
+            Error::NoStateDir => Exit::Usage,
+            Error::Io { .. } => Exit::Internal,
+            Error::Git(e) => e.exit(),
+        }
+    }
+    fn hint(&self) -> Option<String> {
+        match self {
+            Error::NoStateDir => Some("export XDG_STATE_HOME=/path/with/room".into()),
+            Error::Io { .. } => None,
+            Error::Git(e) => e.hint(),
+        }
+    }
+}
+
+/// The result of everything here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+fn io_at(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
+    let path = path.into();
+    move |source| Error::Io { what, path, source }
+}
+
+/// The folder of all runs of a repository: `$XDG_STATE_HOME/git-otto/<digest of its path>`. Each run has a folder of its
+/// id in it, which is the `root` of everything below.
+pub fn root(world: &World, repo: &Repo) -> Result<PathBuf> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let state = world.env.state_dir().ok_or(Error::NoStateDir)?;
+    let common = repo.common_dir();
+    let common = common.canonicalize().map_err(io_at("find", common))?;
+    Ok(state.join(Sha256::of(common.as_os_str().as_bytes()).short()))
+}
+
+/// A folder where one agent works on one attempt. Not removed when dropped: what an agent wrote is removed on purpose.
+#[derive(Debug)]
+pub struct Workspace {
+    home: PathBuf,
+    dir: PathBuf,
+    transcript: PathBuf,
+    base_tree: Oid,
+    seen: stat::Cache,
+}
+
+impl Workspace {
+    /// A new workspace on a commit, with the files of `tree` (the commit's own, or what an earlier attempt left). It
+    /// appears whole or not at all: what a crash leaves is a folder that [`sweep`] removes.
+    pub fn create(repo: &Repo, world: &World, root: &Path, name: &str, base: Oid, tree: Oid) -> Result<Workspace> {
+        let base_tree = repo.read_commit(base)?.tree;
+        let name = place::plain(name);
+        let new = place::folder(world, root, &format!("new-{name}"))?;
+        world.faults.hit(Point::WorkspaceCreateMid).map_err(io_at("create", &new))?;
+        let dir = new.join("tree");
+        repo.checkout(tree, &dir)?;
+        let marker = stat::now_in(&new).map_err(io_at("write", &new))?;
+        let files = repo.tree_entries(tree)?;
+        let seen = stat::Cache::of(&dir, &files, marker).map_err(io_at("look at", &dir))?;
+        let entries = if tree == base_tree { files } else { repo.tree_entries(base_tree)? };
+        private::create(repo, &dir, base, &entries, &seen)?;
+        let last = new.file_name().map(|n| n.to_string_lossy().replacen("new-", "", 1)).unwrap_or(name);
+        let home = root.join(&last);
+        std::fs::rename(&new, &home).map_err(io_at("rename", &new))?;
+        world.faults.hit(Point::WorkspaceCreateAfter).map_err(io_at("create", &home))?;
+        let (dir, transcript) = (home.join("tree"), root.join(TRANSCRIPTS).join(format!("{last}.txt")));
+        Ok(Workspace { home, dir, transcript, base_tree, seen })
+    }
+
+    /// Where the agent works.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// A file for the agent's transcript; it stays when the workspace goes.
+    pub fn transcript(&self) -> &Path {
+        &self.transcript
+    }
+
+    /// Removes the workspace with all that is in it.
+    pub fn remove(self, world: &World) -> Result<()> {
+        world.faults.hit(Point::WorkspaceRemoveBefore).map_err(io_at("remove", &self.home))?;
+        files::remove_tree(&self.home).map_err(io_at("remove", &self.home))
+    }
+}
+
+/// How many folders of workspaces and checkouts are left in a run's folder.
+pub fn leftovers(root: &Path) -> Result<usize> {
+    Ok(folders(root)?.len())
+}
+
+/// Removes all of them: only the owner of the run may, before it starts anything.
+pub fn sweep(world: &World, root: &Path) -> Result<()> {
+    for dir in folders(root)? {
+        world.faults.hit(Point::WorkspaceRemoveBefore).map_err(io_at("remove", &dir))?;
+        files::remove_tree(&dir).map_err(io_at("remove", &dir))?;
+    }
+    Ok(())
+}
+
+fn folders(root: &Path) -> Result<Vec<PathBuf>> {
+    let read = match std::fs::read_dir(root) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(io_at("read", root))?,
+    };
+    let mut out = Vec::new();
+    for entry in read {
+        let entry = entry.map_err(io_at("read", root))?;
+        if entry.file_name() != TRANSCRIPTS && entry.file_type().is_ok_and(|t| t.is_dir()) {
+            out.push(entry.path());
+        }
+    }
+    out.sort();
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests;
