@@ -40,15 +40,21 @@ impl Repo {
         if self.config_bool("commit.gpgSign")? != Some(true) {
             return self.write_commit(c);
         }
+        self.sign_commit(c)
+    }
+
+    /// The same, signed whatever `commit.gpgSign` says.
+    pub fn sign_commit(&self, c: &NewCommit<'_>) -> Result<Oid> {
         let mut repo = self.local().with_object_memory();
         let unsigned = commit_bytes(&repo, c)?;
         let mut settings = repo.config_snapshot_mut();
         let keys = ["gpg.format", "gpg.program", "gpg.openpgp.program", "gpg.x509.program", "gpg.ssh.program"];
-        for key in keys.into_iter().chain(["commit.gpgSign", "user.signingKey", "gpg.ssh.defaultKeyCommand"]) {
+        for key in keys.into_iter().chain(["user.signingKey", "gpg.ssh.defaultKeyCommand"]) {
             if let Some(value) = self.config(key) {
                 settings.set_raw_value(key, value.as_str()).map_err(Error::gix("configure signing"))?;
             }
         }
+        settings.set_raw_value("commit.gpgSign", "true").map_err(Error::gix("configure signing"))?;
         settings.commit().map_err(Error::gix("configure signing"))?;
         let id = gix::objs::Write::write_buf(&repo.objects, Kind::Commit, &unsigned)
             .map_err(Error::gix("write a commit"))?;

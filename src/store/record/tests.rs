@@ -497,16 +497,20 @@ fn signatures_are_made_and_demanded() {
     ] {
         f.git(&["config", name, value]);
     }
-    let store = f.again();
-    let signed = put(&store, Kind::Edit, "b");
+    let signed = put(&f.again(), Kind::Edit, "b");
     f.git(&["verify-commit", &signed.to_string()]);
+    f.git(&["config", "--unset", "commit.gpgSign"]);
+    f.git(&["config", "otto.sign", "true"]);
+    let store = f.again();
+    let approved = put(&store, Kind::Approve, "");
+    f.git(&["verify-commit", &approved.to_string()]);
     let found = |repo: &crate::git::Repo| -> Vec<(Oid, Code)> {
-        verify(repo, &jot(), signed).into_iter().map(|v| (v.commit, v.code)).collect()
+        verify(repo, &jot(), approved).into_iter().map(|v| (v.commit, v.code)).collect()
     };
     assert_eq!(found(&store.repo), [(unsigned, Code::Unsigned)]);
     // A signature by a key that nobody vouches for is none.
     std::fs::write(&signers, "").unwrap();
-    assert_eq!(found(&store.repo), [(unsigned, Code::Unsigned), (signed, Code::Unsigned)]);
+    assert_eq!(found(&store.repo), [unsigned, signed, approved].map(|id| (id, Code::Unsigned)));
     f.git(&["config", "otto.requireSigned", "false"]);
     assert_eq!(found(&f.again().repo), []);
 }

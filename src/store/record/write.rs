@@ -211,7 +211,7 @@ fn write(
     let message = message(new, &record);
     let commit = NewCommit { tree, parents: ids, author: &author, committer: &committer, message };
     let id = match new.by == By::User && signing(store)? {
-        true => repo.write_signed_commit(&commit)?,
+        true => repo.sign_commit(&commit)?,
         false => repo.write_commit(&commit)?,
     };
 
@@ -237,12 +237,10 @@ fn write(
     }
 }
 
-/// Whether records of users are signed.
+/// Whether records of users are signed: where `otto.sign` or `commit.gpgSign` is on.
 fn signing(store: &Store) -> Result<bool> {
-    match store.repo.config_bool("otto.sign")? {
-        Some(value) => Ok(value),
-        None => Ok(store.repo.config_bool("commit.gpgSign")?.unwrap_or(false)),
-    }
+    let on = |key: &str| store.repo.config_bool(key).map(|value| value == Some(true));
+    Ok(on("otto.sign")? || on("commit.gpgSign")?)
 }
 
 /// Prose for readers of `git log`: a sentence, then the reason.
