@@ -26,7 +26,7 @@ impl Explain for UnknownProvider {
         Exit::Agent
     }
     fn hint(&self) -> Option<String> {
-        Some("git config otto.agent literate    (or: 'command:<program and arguments>')".into())
+        Some("git config otto.agent literate".into())
     }
 }
 

@@ -87,20 +87,21 @@ fn refusal(rules: &Rules<'_>, change: &Change, read: &impl Fn(Oid) -> Option<Vec
     change.old.is_some().then(|| "the slice does not own it".into())
 }
 
-/// Whether a link leads to a place in the same tree that is no repository's inside.
+/// Whether a link leads to a place in the same tree that is no repository's inside. It may go up only at its start:
+/// after a folder that is a link itself, going up would end somewhere else than it reads.
 fn stays_inside(link: &BStr, to: &[u8]) -> bool {
     if to.is_empty() || to.starts_with(b"/") {
         return false;
     }
-    let mut depth = link.split_str("/").count() as i64 - 1;
-    to.split_str("/").all(|part| {
-        match part {
-            b"" | b"." => {}
-            b".." => depth -= 1,
-            _ => depth += 1,
+    let mut parts = to.split_str("/").filter(|part| !part.is_empty() && *part != b".").peekable();
+    let mut above = link.find_iter("/").count();
+    while parts.next_if(|part| *part == b"..").is_some() {
+        match above.checked_sub(1) {
+            Some(less) => above = less,
+            None => return false,
         }
-        depth >= 0 && !part.eq_ignore_ascii_case(b".git")
-    })
+    }
+    parts.all(|part| part != b".." && !part.eq_ignore_ascii_case(b".git"))
 }
 
 /// Both sides plain text of one mode, and every old line is there in its order; a new file adds lines only.
