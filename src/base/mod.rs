@@ -6,6 +6,7 @@ pub mod digest;
 pub mod error;
 pub mod faults;
 pub mod files;
+pub mod glob;
 pub mod id;
 pub mod json;
 pub mod lock;

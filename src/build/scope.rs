@@ -1,13 +1,8 @@
 //! What a slice may change: a pure judgement of the difference between its base and its attempt.
 
-use gix::{
-    bstr::{BStr, ByteSlice as _},
-    glob::wildmatch,
-};
-
 use crate::{
-    base::{Oid, text},
-    git::{Change, Mode},
+    base::{Oid, glob, text},
+    git::{BStr, ByteSlice as _, Change, Mode},
 };
 
 /// Who owns what, as path patterns: git's `:(glob)` dialect, from the root; a trailing `/` means `/**`.
@@ -44,14 +39,7 @@ pub fn judge(rules: &Rules<'_>, changes: &[Change], read: impl Fn(Oid) -> Option
 
 /// Whether one of these patterns matches a path.
 pub fn owns(patterns: &[String], path: &[u8]) -> bool {
-    patterns.iter().any(|p| matches(p, path))
-}
-
-fn matches(pattern: &str, path: &[u8]) -> bool {
-    let whole = if pattern.ends_with('/') { format!("{pattern}**") } else { pattern.to_owned() };
-    // The dialect has no classes: a bracket and a backslash mean themselves.
-    let plain: String = whole.chars().flat_map(|c| if "[\\".contains(c) { vec!['\\', c] } else { vec![c] }).collect();
-    wildmatch(plain.as_str().into(), path.as_bstr(), wildmatch::Mode::NO_MATCH_SLASH_LITERAL)
+    patterns.iter().any(|p| glob::matches(p, path))
 }
 
 fn refusal(rules: &Rules<'_>, change: &Change, read: &impl Fn(Oid) -> Option<Vec<u8>>) -> Option<String> {
@@ -67,7 +55,7 @@ fn refusal(rules: &Rules<'_>, change: &Change, read: &impl Fn(Oid) -> Option<Vec
     // A wildcard is no intent to change what judges everybody: such a path must be named.
     let named = |patterns: &[String]| {
         let until = protected.unwrap_or(0);
-        patterns.iter().any(|p| matches(p, path) && p.find(['*', '?']).unwrap_or(usize::MAX) >= until)
+        patterns.iter().any(|p| glob::matches(p, path) && p.find(['*', '?']).unwrap_or(usize::MAX) >= until)
     };
     if named(rules.owned) {
         return None;

@@ -3,8 +3,6 @@
 
 use std::{ffi::OsStr, path::Path};
 
-use gix::bstr::ByteSlice as _;
-
 use super::{environ, model::Cause};
 use crate::base::procs::{Ended, Finished, Limit};
 
@@ -175,7 +173,7 @@ fn nothing_there(output: &[u8]) -> Option<&'static str> {
         "No rule to make target",
         ": cannot open ",
     ];
-    SIGNS.into_iter().find(|sign| output.find(sign.as_bytes()).is_some())
+    SIGNS.into_iter().find(|sign| output.windows(sign.len()).any(|part| part == sign.as_bytes()))
 }
 
 #[cfg(test)]

@@ -1,3 +1,8 @@
 //! One test binary for the whole program, so that linking is paid once.
+// These are helpers and tests of one binary; clippy only sees through `#[test]` functions themselves.
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that meets an error has failed, and says why")]
 
 mod fake_agent;
+mod layering;
+#[allow(dead_code, reason = "every module of tests uses a part of it")]
+mod support;
