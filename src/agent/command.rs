@@ -5,9 +5,9 @@ use std::{ffi::OsString, io, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use serde::Deserialize;
 
-use super::{AgentEnv, AgentOutcome, Cost, Task};
+use super::{AgentEnv, AgentOutcome, Task};
 use crate::base::{
-    World, json,
+    Cost, World, json,
     procs::{self, Bounds, Captured, Ended, Finished, Limit, Spec},
     text,
 };

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use provider::{Provider, UnknownProvider};
 
-use crate::base::{SliceId, World};
+use crate::base::{Cost, SliceId, World};
 
 /// The value of a task's `schema` field.
 pub const TASK_SCHEMA: &str = "otto.task/1";
@@ -114,18 +114,6 @@ pub struct AgentEnv {
     pub idle: Option<Duration>,
     /// The file for what it printed; beside the workspace, never in it.
     pub transcript: PathBuf,
-}
-
-/// What an agent's work cost. USD in millionths, so that sums are exact.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Cost {
-    /// Millionths of a US dollar.
-    pub usd_micros: u64,
-    /// Tokens read.
-    pub input_tokens: u64,
-    /// Tokens written.
-    pub output_tokens: u64,
 }
 
 /// What came of an agent's work. Whether it changed anything is judged by who looks at the workspace.

@@ -2,6 +2,7 @@
 //!
 //! Imports nothing from this crate. What is particular to an operating system sits here.
 
+pub mod cost;
 pub mod digest;
 pub mod error;
 pub mod faults;
@@ -16,6 +17,7 @@ pub mod text;
 pub mod time;
 pub mod world;
 
+pub use cost::Cost;
 pub use digest::Sha256;
 pub use error::{Exit, Explain, Failure};
 pub use faults::{Faults, Point};

@@ -4,7 +4,7 @@
 use crate::{
     base::SliceId,
     journal::{
-        event::{AttemptFailure, Cost, Event, Fact, Kind},
+        event::{AttemptFailure, Event, Fact, Kind},
         state::{Attempt, Audit, CheckResult, Finished, Merge, Phase, Request, RunState, SliceState, Started},
     },
 };

@@ -12,6 +12,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::base::Cost;
 use crate::base::{Oid, Sha256, id::string_serde};
 
 pub use read::{Step, history, list, load, phase, tip};
@@ -198,18 +199,6 @@ pub struct Time {
     pub secs: i64,
     /// Always `+0000`.
     pub zone: String,
-}
-
-/// What an agent's work cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Cost {
-    /// Millionths of a US dollar.
-    pub usd_micros: u64,
-    /// Tokens read.
-    pub input_tokens: u64,
-    /// Tokens written.
-    pub output_tokens: u64,
 }
 
 /// A record with what it records.
