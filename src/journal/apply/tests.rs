@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     base::{Oid, Sha256, Timestamp},
     journal::{
-        event::{BlockReason, Verdict},
+        event::{BlockReason, Cost, Verdict},
         line,
         replay::replay,
     },
