@@ -23,7 +23,7 @@ pub(super) const MAX_FILES: usize = 10_000;
 /// Bytes of all files of one record.
 pub(super) const MAX_TOTAL: usize = 256 << 20;
 /// Records of one spec.
-const MAX_HISTORY: usize = 100_000;
+const MAX_HISTORY: usize = 20_000;
 
 /// One record of a history.
 #[derive(Clone, Debug)]
@@ -57,8 +57,8 @@ pub fn load(repo: &Repo, commit: Oid) -> Result<StoredSpec> {
             return Err(bad(Code::WrongDigest, "`after` is not the digest of spec.json"));
         }
         let (mut files, mut total) = (BTreeMap::new(), 0);
-        for (name, oid) in &raw.files {
-            let (digest, bytes) = file(repo, name, *oid)?;
+        for (name, oid) in raw.files(repo)? {
+            let (digest, bytes) = file(repo, &name, oid)?;
             total += bytes.len();
             if total > MAX_TOTAL {
                 return Err(bad(Code::Unreadable, format!("its files are more than {MAX_TOTAL} bytes")));
@@ -124,14 +124,14 @@ impl From<crate::git::Error> for Bad {
     }
 }
 
-/// A record's commit and tree, its blobs not read yet.
+/// A record's commit and root tree, nothing below read yet: small, since a whole history of them is held at a time.
 #[derive(Clone, Debug)]
 pub(super) struct Raw {
     pub commit: Commit,
     pub signed: bool,
     pub spec: Oid,
     record: Oid,
-    pub files: Vec<(String, Oid)>,
+    files: Option<Oid>,
 }
 
 /// Reads a record's commit and tree, re-hashed; any other shape of tree is refused.
@@ -140,21 +140,16 @@ pub(super) fn raw(repo: &Repo, id: Oid) -> std::result::Result<Raw, Bad> {
     let head = bytes.windows(2).position(|w| w == b"\n\n").map_or(&bytes[..], |end| &bytes[..end]);
     let signed = head.split(|b| *b == b'\n').any(|l| l.starts_with(b"gpgsig"));
     // The content is proven by now, so git's reading of it can be used.
-    let commit = repo.read_commit(id)?;
-    let (mut spec, mut record, mut files) = (None, None, Vec::new());
+    let mut commit = repo.read_commit(id)?;
+    commit.message = Default::default();
+    let (mut spec, mut record, mut files) = (None, None, None);
     for (mode, name, oid) in tree(repo, commit.tree)? {
         match (mode.as_str(), name.as_str()) {
             ("100644", "spec.json") => spec = Some(oid),
             ("100644", "record.json") => record = Some(oid),
-            ("40000", "files") => files = tree(repo, oid)?,
+            ("40000", "files") => files = Some(oid),
             _ => return Err(extra(&mode, &name)),
         }
-    }
-    if let Some((mode, name, _)) = files.iter().find(|(m, n, _)| m != "100644" || n.parse::<Sha256>().is_err()) {
-        return Err(extra(mode, &format!("files/{name}")));
-    }
-    if files.len() > MAX_FILES {
-        return Err(bad(Code::Unreadable, format!("{} files are more than the {MAX_FILES} allowed", files.len())));
     }
     let missing = |what: &str| bad(Code::WrongEntries, format!("its tree has no {what}"));
     Ok(Raw {
@@ -162,7 +157,7 @@ pub(super) fn raw(repo: &Repo, id: Oid) -> std::result::Result<Raw, Bad> {
         signed,
         spec: spec.ok_or_else(|| missing("spec.json"))?,
         record: record.ok_or_else(|| missing("record.json"))?,
-        files: files.into_iter().map(|(_, name, oid)| (name, oid)).collect(),
+        files,
     })
 }
 
@@ -172,6 +167,20 @@ fn extra(mode: &str, name: &str) -> Bad {
 }
 
 impl Raw {
+    /// The names and blobs of `files/`, in path order.
+    fn files(&self, repo: &Repo) -> std::result::Result<Vec<(String, Oid)>, Bad> {
+        let files = self.files.map(|id| tree(repo, id)).transpose()?.unwrap_or_default();
+        if files.len() > MAX_FILES {
+            return Err(bad(Code::Unreadable, format!("{} files are more than the {MAX_FILES} allowed", files.len())));
+        }
+        let plain = |(mode, name, oid): (String, String, Oid)| match mode == "100644" && name.parse::<Sha256>().is_ok()
+        {
+            true => Ok((name, oid)),
+            false => Err(extra(&mode, &format!("files/{name}"))),
+        };
+        files.into_iter().map(plain).collect()
+    }
+
     /// `record.json`, strictly; it must be byte for byte what this program writes for it.
     pub fn record(&self, repo: &Repo) -> std::result::Result<Record, Bad> {
         let bytes = blob(repo, self.record, MAX_RECORD)?;
@@ -194,13 +203,13 @@ impl Raw {
 
     /// Every entry but `record.json` with the digest of its bytes, in path order. `known` saves reading a blob twice.
     pub fn leaves(&self, repo: &Repo, known: &mut HashMap<Oid, Sha256>) -> std::result::Result<Vec<Leaf>, Bad> {
-        let mut out = Vec::with_capacity(self.files.len() + 1);
-        for (name, oid) in &self.files {
-            let digest = match known.get(oid) {
-                Some(digest) if digest.to_string() == *name => *digest,
-                _ => file(repo, name, *oid)?.0,
+        let mut out = Vec::new();
+        for (name, oid) in self.files(repo)? {
+            let digest = match known.get(&oid) {
+                Some(digest) if digest.to_string() == name => *digest,
+                _ => file(repo, &name, oid)?.0,
             };
-            known.insert(*oid, digest);
+            known.insert(oid, digest);
             out.push(Leaf { mode: "100644", path: format!("files/{name}"), digest });
         }
         let digest = Sha256::of(blob(repo, self.spec, MAX_FILE)?);
