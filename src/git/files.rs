@@ -92,6 +92,11 @@ impl Backend for Files {
         }))
     }
 
+    fn locks(&self, edits: &[RefEdit]) -> (&Path, Vec<String>) {
+        let names = edits.iter().map(|e| e.name.clone());
+        (&self.common_dir, names.chain(["packed-refs".into()]).collect())
+    }
+
     fn attempt(&self, edits: &[RefEdit], who: &Signature, why: &str) -> Result<Tried> {
         let (wait, wait_packed) = (Fail::from(self.timeouts.0), Fail::from(self.timeouts.1));
         let (verified, changed): (Vec<_>, Vec<_>) = edits.iter().partition(|e| expected(e) == e.new);
@@ -106,6 +111,7 @@ impl Backend for Files {
             }
         }
         let moves = changed.iter().map(|e| edit(e, why)).collect::<Result<Vec<_>>>()?;
+        let new_folders = self.new_folders(&changed);
         let prepared = self.store.transaction().prepare(moves, wait, wait_packed);
         let prepared = match prepared {
             Ok(prepared) => prepared,
@@ -126,9 +132,15 @@ impl Backend for Files {
         }
         let actor = who.actor();
         let mut time = Default::default();
-        prepared.commit(actor.to_ref(&mut time)).map_err(Error::gix("commit a ref transaction"))?;
+        if let Err(e) = prepared.commit(actor.to_ref(&mut time)) {
+            // It may have failed after the last ref moved.
+            let done = edits.iter().try_fold(true, |all, e| Ok::<_, Error>(all && self.read(&e.name)? == e.new))?;
+            if !done {
+                return Err(Error::gix("commit a ref transaction")(e));
+            }
+        }
         if durable {
-            self.sync(&changed)?;
+            self.sync(&changed, new_folders)?;
         }
         drop(held);
         Ok(Tried::Done)
@@ -144,14 +156,22 @@ impl Files {
         self.base(name).join(name)
     }
 
-    /// Makes the names durable: every folder between a ref and `refs`, and the packed refs after a removal.
-    fn sync(&self, changed: &[&RefEdit]) -> Result<()> {
-        let top = self.common_dir.join("refs");
+    /// The folders that a transaction will create names in: those of the refs, and those of folders still to be made.
+    fn new_folders(&self, changed: &[&RefEdit]) -> BTreeSet<PathBuf> {
         let mut folders = BTreeSet::new();
         for edit in changed {
-            let path = self.path(&edit.name);
-            folders.extend(path.ancestors().skip(1).take_while(|dir| dir.starts_with(&top)).map(Path::to_owned));
+            for dir in self.path(&edit.name).ancestors().skip(1) {
+                folders.insert(dir.to_owned());
+                if dir.exists() {
+                    break;
+                }
+            }
         }
+        folders
+    }
+
+    /// Makes the names durable, and the packed refs after a removal.
+    fn sync(&self, changed: &[&RefEdit], mut folders: BTreeSet<PathBuf>) -> Result<()> {
         if changed.iter().any(|e| e.new.is_none()) {
             let packed = self.common_dir.join("packed-refs");
             match File::open(&packed) {

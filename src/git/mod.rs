@@ -6,6 +6,7 @@ mod commits;
 mod config;
 mod error;
 mod files;
+mod inflight;
 mod merge;
 mod objects;
 mod refs;

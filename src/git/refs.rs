@@ -1,8 +1,8 @@
 //! Refs: read, listed, and edited by compare-and-swap only. What both backends share.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
-use super::{Error, Old, RefEdit, Result, Signature, Swap, Target};
+use super::{Error, Old, RefEdit, Result, Signature, Swap, Target, inflight::InFlight};
 use crate::base::{Oid, text};
 
 /// How often an edit that met a lock is tried again; with what a backend waits itself, a few seconds in all.
@@ -26,6 +26,8 @@ pub trait Refs: Send + Sync {
 pub(super) trait Backend: Refs {
     /// What a ref is, not followed.
     fn raw(&self, name: &str) -> Result<Option<Target>>;
+    /// The common directory, and the files that are locked for these edits, relative to it and without `.lock`.
+    fn locks(&self, edits: &[RefEdit]) -> (&Path, Vec<String>);
     /// One try of an edit whose expectations held a moment ago.
     fn attempt(&self, edits: &[RefEdit], who: &Signature, why: &str) -> Result<Tried>;
 }
@@ -46,6 +48,11 @@ pub(super) fn swap(refs: &dyn Backend, edits: &[RefEdit], who: &Signature, why: 
     let why = Some(text::one_line(why, 1000)).filter(|w| !w.is_empty()).unwrap_or_else(|| "otto".into());
     let mut held = String::new();
     for attempt in 0..TRIES {
+        let (common_dir, files) = refs.locks(edits);
+        let Some(alone) = InFlight::begin(common_dir, &files)? else {
+            held = "another git otto keeps changing refs".into();
+            continue;
+        };
         if let Some(lost) = lost(refs, edits)? {
             return Ok(lost);
         }
@@ -55,6 +62,7 @@ pub(super) fn swap(refs: &dyn Backend, edits: &[RefEdit], who: &Signature, why: 
             Tried::Stale => held = "its value keeps changing".into(),
             Tried::Locked(by) => held = by,
         }
+        drop(alone);
         std::thread::sleep(pause(attempt));
     }
     let name = edits.first().map(|e| e.name.clone()).unwrap_or_default();

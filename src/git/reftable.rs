@@ -1,6 +1,9 @@
 //! Refs in reftables, through the `git` program: gix opens such a repository, but writes where git does not look.
 
-use std::{ffi::OsStr, path::PathBuf};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
 use super::{
     Error, Head, Old, RefEdit, Refs, Result, Signature, Swap, Target,
@@ -11,6 +14,7 @@ use crate::base::Oid;
 
 pub(super) struct Reftable {
     pub(super) git: Git,
+    pub(super) common_dir: PathBuf,
 }
 
 /// A ref as `for-each-ref` prints it: name, what it points to if symbolic, object.
@@ -63,6 +67,10 @@ impl Backend for Reftable {
     fn raw(&self, name: &str) -> Result<Option<Target>> {
         let found = self.ask(name)?.into_iter().find(|(n, ..)| n == name);
         Ok(found.map(|(_, symref, id)| if symref.is_empty() { Target::Oid(id) } else { Target::Symbolic(symref) }))
+    }
+
+    fn locks(&self, _: &[RefEdit]) -> (&Path, Vec<String>) {
+        (&self.common_dir, vec!["reftable/tables.list".into()])
     }
 
     fn attempt(&self, edits: &[RefEdit], who: &Signature, why: &str) -> Result<Tried> {

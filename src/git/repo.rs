@@ -183,7 +183,7 @@ fn open(path: &Path, env: Env, work_tree: Option<PathBuf>) -> Result<Repo> {
     let git = Git { git_dir: git_dir.clone(), work_dir, env: Arc::new(env) };
     let inner = Arc::new_cyclic(|me| {
         let refs: Box<dyn Refs> = if reftable {
-            Box::new(Reftable { git: git.clone() })
+            Box::new(Reftable { git: git.clone(), common_dir: common_dir.clone() })
         } else {
             let store = gix.refs.clone();
             Box::new(Files { store, git_dir, common_dir: common_dir.clone(), timeouts, repo: me.clone() })
