@@ -58,7 +58,8 @@ static SECRETS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         r"(?:(?P<key>(?:api[_-]?key|secret|token|passw(?:or)?d)[A-Za-z_-]*['\x22]?\s*[:=]\s*['\x22]?)[A-Za-z0-9+/_.-]{16,})",
         r"(?P<scheme>[a-z][a-z0-9+.-]*://[^\s/:@]+:)[^\s/@]+@",
     ];
-    RegexBuilder::new(&kinds.join("|")).case_insensitive(true).build().ok()
+    // Without Unicode classes: a Unicode word boundary would take the slow engine on every text that is not ASCII.
+    RegexBuilder::new(&kinds.join("|")).case_insensitive(true).unicode(false).build().ok()
 });
 
 /// Replaces what looks like a secret (private keys, well-known token forms, `key=…` assignments, passwords in URLs) by

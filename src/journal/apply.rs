@@ -261,9 +261,7 @@ fn step(s: &mut SliceState, event: &Event) -> Result<bool, Refused> {
             known.extend(paths.iter().filter(|p| !known.contains(p)).cloned().collect::<Vec<_>>());
         }
         Kind::CheckStarted { round, .. } => {
-            if check_phase(from, round)? == Some(Phase::Checking) {
-                s.phase = Phase::Checking;
-            }
+            s.phase = check_phase(from, round)?.unwrap_or(from);
         }
         Kind::CheckFinished { round, .. } => {
             let found = result(event)?;
