@@ -371,6 +371,15 @@ mod tests {
         rt.block_on(run(&SystemProcs, spec, bounds)).unwrap()
     }
 
+    /// A signal that was sent is not yet one that has acted: the system gets its time, but not for ever.
+    fn gone(pid: i32) {
+        let start = Instant::now();
+        while start_ticks(pid).is_some() {
+            assert!(start.elapsed() < Duration::from_secs(30), "{pid} lives on");
+            std::thread::yield_now();
+        }
+    }
+
     #[test]
     fn streams_are_bounded_and_the_exit_code_is_kept() {
         let f = go(&sh("cat; printf 12345678901234567890 >&2; exit 3", b"in"), 60_000);
@@ -384,10 +393,10 @@ mod tests {
 
     #[test]
     fn a_limit_ends_the_whole_group() {
-        let f = go(&sh("sleep 1000 & echo $!; wait", b""), 300);
+        let f = go(&sh("sleep 1000 & echo $!; wait", b""), 2_000);
         assert_eq!((f.ended, f.limit), (Ended::Signal(9), Some(Limit::Wall)));
         let left: i32 = String::from_utf8(f.stdout.bytes()).unwrap().trim().parse().unwrap();
-        assert!(start_ticks(left).is_none());
+        gone(left);
     }
 
     #[test]
@@ -395,7 +404,7 @@ mod tests {
         let f = go(&sh("sleep 1000 & echo $!", b""), 60_000);
         assert_eq!(f.ended, Ended::Exit(0));
         let left: i32 = String::from_utf8(f.stdout.bytes()).unwrap().trim().parse().unwrap();
-        assert!(start_ticks(left).is_none());
+        gone(left);
     }
 
     #[test]
