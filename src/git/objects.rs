@@ -1,17 +1,31 @@
 //! Objects: written loose, remembered until they are durable, read with their size known.
 
-use std::{collections::HashSet, fs, path::PathBuf, sync::PoisonError};
+use std::{
+    collections::HashSet,
+    fs::{self, OpenOptions},
+    io::{ErrorKind, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    sync::{
+        PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use gix::{
     ObjectId,
-    objs::{Kind, Write as _},
+    objs::Kind,
     prelude::FindExt as _,
+    zlib::{Compression, stream::deflate},
 };
 
 use super::{Error, Repo, Result};
 use crate::base::Oid;
 
 pub use gix::objs::Kind as ObjectKind;
+
+/// How the names of our temporary files begin: git prunes `tmp_obj_*`; the process id and a number follow.
+const LEFTOVER: &str = "tmp_obj_otto_";
 
 /// Loose objects that this process relied on, and which of them are known to be durable.
 #[derive(Debug, Default)]
@@ -108,10 +122,56 @@ impl Repo {
             repo.objects.exists_without_refresh(&id)
         };
         if !present {
-            repo.objects.write_buf_with_known_id(kind, bytes, id).map_err(Error::gix("write an object"))?;
+            self.write_loose(kind, bytes, id)?;
         }
         self.remember(id);
         Ok(Oid(id))
+    }
+
+    /// Writes a loose object beside its place, then renames it. gix would do, but the names of its temporary files tell
+    /// neither git nor us what they are; git prunes ours in time, and [`Repo::remove_leftovers`] at once.
+    fn write_loose(&self, kind: Kind, bytes: &[u8], id: ObjectId) -> Result<()> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let path = self.loose_path(id);
+        let folder = path.parent().unwrap_or(&path);
+        let name = format!("{LEFTOVER}{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let temporary = folder.join(name);
+        let write = || -> std::io::Result<()> {
+            fs::create_dir(folder).or_else(|e| if e.kind() == ErrorKind::AlreadyExists { Ok(()) } else { Err(e) })?;
+            // Read-only from the start, as all objects are.
+            let file = OpenOptions::new().write(true).create_new(true).mode(0o444).open(&temporary)?;
+            let mut zlib = deflate::Write::new(file, Compression::BEST_SPEED);
+            zlib.write_all(&gix::objs::encode::loose_header(kind, bytes.len() as u64))?;
+            zlib.write_all(bytes)?;
+            zlib.flush()?;
+            fs::rename(&temporary, &path)
+        };
+        write().map_err(|e| {
+            let _ = fs::remove_file(&temporary);
+            Error::io("write object", &path)(e)
+        })
+    }
+
+    /// Removes the temporary files of our processes that died while writing an object; how many there were.
+    pub fn remove_leftovers(&self) -> Result<usize> {
+        let objects = self.common_dir().join("objects");
+        let list = |dir: &Path| -> Result<Vec<fs::DirEntry>> {
+            let failed = |e| Error::io("read", dir)(e);
+            fs::read_dir(dir).map_err(failed)?.map(|entry| entry.map_err(failed)).collect()
+        };
+        let mut count = 0;
+        for folder in list(&objects)?.into_iter().filter(|f| f.file_name().len() == 2) {
+            for file in list(&folder.path())? {
+                let name = file.file_name();
+                let owner = name.to_str().and_then(|n| n.strip_prefix(LEFTOVER)?.split_once('_')?.0.parse().ok());
+                let Some(owner) = owner.and_then(rustix::process::Pid::from_raw) else { continue };
+                if rustix::process::test_kill_process(owner) == Err(rustix::io::Errno::SRCH) {
+                    fs::remove_file(file.path()).map_err(Error::io("remove", file.path()))?;
+                    count += 1;
+                }
+            }
+        }
+        Ok(count)
     }
 
     /// Has the next `sync` make an object durable, unless it is known to be. One that is in a pack already is.

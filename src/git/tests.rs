@@ -122,6 +122,22 @@ fn damaged_objects_are_named_and_replaced() {
 }
 
 #[test]
+fn temporary_files_of_the_dead_are_removed_and_no_others() {
+    let s = Scratch::new();
+    let id = s.repo.write_blob(b"x").unwrap().to_string();
+    let folder = s.work().join(".git/objects").join(&id[..2]);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing but the object");
+    let mut dead = std::process::Command::new("true").spawn().unwrap();
+    dead.wait().unwrap();
+    let ours = folder.join(format!("tmp_obj_otto_{}_0", std::process::id()));
+    for path in [folder.join(format!("tmp_obj_otto_{}_0", dead.id())), folder.join("tmp_obj_abcdef"), ours] {
+        fs::write(path, "").unwrap();
+    }
+    assert_eq!(s.repo.remove_leftovers().unwrap(), 1);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 3);
+}
+
+#[test]
 fn a_replaced_object_is_read_as_it_is() {
     let s = Scratch::new();
     let a = s.repo.write_blob(b"a").unwrap();
