@@ -28,7 +28,7 @@ pub(super) fn text(source: &[u8]) -> Result<String, (String, Vec<Found>)> {
     };
     let mut wrong = Vec::new();
     for (at, c) in text.char_indices() {
-        if let Some(what) = refused(c) {
+        if let Some(what) = refused(c).filter(|_| wrong.len() < 1000) {
             wrong.push(found(at..at + c.len_utf8(), format!("{what} (U+{:04X}) cannot stand in an intent", c as u32)));
         }
     }
@@ -69,7 +69,7 @@ fn refused(c: char) -> Option<&'static str> {
 fn nesting(line: &str) -> usize {
     let mut depth = 0;
     let mut rest = line.trim_end();
-    loop {
+    while depth <= NESTING {
         rest = rest.trim_start_matches([' ', '\t']);
         let next = rest.strip_prefix('>').or_else(|| rest.strip_prefix("- ").or_else(|| rest.strip_prefix("* ")));
         let number = rest.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -81,4 +81,5 @@ fn nesting(line: &str) -> usize {
         }
         depth += 1;
     }
+    depth
 }

@@ -39,6 +39,32 @@ pub struct Compiled {
     pub has_all_code: bool,
     /// What was derived, not said; a phrase each.
     pub guessed: Vec<String>,
+    origin: Origin,
+}
+
+/// Where the parts of a spec come from.
+#[derive(Clone, Debug)]
+struct Origin {
+    file_name: String,
+    source: String,
+    /// JSON pointers of the spec with the bytes that say them.
+    places: Vec<(String, Range<usize>)>,
+}
+
+impl Compiled {
+    /// What validation of the spec found, by JSON pointer and message, told at the places of the intent.
+    pub fn refuse(&self, found: impl IntoIterator<Item = (String, String)>) -> IntentErrors {
+        let Origin { file_name, source, places } = &self.origin;
+        let above = |pointer: &str, p: &str| {
+            pointer.strip_prefix(p).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let title = places.iter().find(|(p, _)| p == "/title").map_or(0..0, |(_, span)| span.clone());
+        let place = |(pointer, message): (String, String)| {
+            let nearest = places.iter().filter(|(p, _)| above(&pointer, p)).max_by_key(|(p, _)| p.len());
+            Found { span: nearest.map_or(title.clone(), |(_, span)| span.clone()), message, accepted: None }
+        };
+        IntentErrors::new(file_name, source, found.into_iter().map(place).collect())
+    }
 }
 
 /// Compiles an intent. `id` names the spec; without one its title does.
@@ -53,8 +79,10 @@ pub fn compile(source: &[u8], file_name: &str, id: Option<&SpecId>) -> Result<Co
         Some(spec) if errors.is_empty() => {
             let coded = |id| spec.files.iter().any(|f| &f.slice == id && f.attempt == 1);
             let has_all_code = spec.slices.iter().all(|s| coded(&s.id));
-            let (literate, files) = (!spec.files.is_empty(), reader.contents);
-            Ok(Compiled { spec, files, literate, has_all_code, guessed })
+            let (literate, files) = (!spec.files.is_empty(), std::mem::take(&mut reader.contents));
+            let places = std::mem::take(&mut reader.places);
+            let origin = Origin { file_name: file_name.to_owned(), places, source: source.clone() };
+            Ok(Compiled { spec, files, literate, has_all_code, guessed, origin })
         }
         _ => Err(IntentErrors::new(file_name, &source, errors)),
     }

@@ -291,3 +291,12 @@ mod properties {
         }
     }
 }
+
+#[test]
+fn what_validation_finds_is_told_at_its_place() {
+    let c = ok(EXAMPLE);
+    let found = [("/slices/3/checks/0/shell", "no such thing"), ("/nowhere", "lost"), ("/slices/30", "beyond")];
+    let e = c.refuse(found.map(|(pointer, message)| (pointer.to_owned(), message.to_owned())));
+    let told: Vec<_> = e.list.iter().map(|p| (p.line, p.message.as_str())).collect();
+    assert_eq!(told, [(1, "lost"), (1, "beyond"), (56, "no such thing")]);
+}
