@@ -18,7 +18,7 @@ pub struct Check {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proves: Vec<String>,
     /// Against which trees it must be red or green.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Gate::is_new")]
     pub gate: Gate,
     /// The judge's own files, path to SHA-256 of the content (stored in the spec's commit), laid over base and
     /// candidate.
@@ -38,6 +38,12 @@ pub enum Gate {
     New,
     /// Green on both: it keeps what was there.
     Keeps,
+}
+
+impl Gate {
+    fn is_new(&self) -> bool {
+        *self == Gate::New
+    }
 }
 
 /// The kinds of check and their fields; every default is the schema's.
@@ -100,7 +106,7 @@ pub enum CheckKind {
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         headers: BTreeMap<String, String>,
         /// Request body: JSON, or a text.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
         body: Option<serde_json::Value>,
         /// The status that passes.
         #[serde(default = "ok_status", skip_serializing_if = "is_ok_status")]
@@ -191,6 +197,10 @@ pub enum Step {
     },
 }
 
+/// A `null` that stands there is a value too.
+fn present<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<serde_json::Value>, D::Error> {
+    serde_json::Value::deserialize(d).map(Some)
+}
 fn is_zero(n: &i32) -> bool {
     *n == 0
 }

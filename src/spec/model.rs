@@ -13,7 +13,8 @@ use crate::{
 pub const SCHEMA: &str = "otto.spec/1";
 
 /// A spec: what is to be built, in slices, and what proves it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Spec {
     /// Always [`SCHEMA`].
     pub schema: String,
@@ -32,31 +33,31 @@ pub struct Spec {
     /// What is built, in the order of the queue.
     pub slices: Vec<Slice>,
     /// Checks over several slices.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cross_slice_checks: Vec<CrossCheck>,
     /// Path patterns that every slice may add lines to.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared_scaffold: Vec<String>,
     /// Files that many slices rely on and one owns.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contracts: Vec<Contract>,
     /// Programs that checks talk to.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<Service>,
     /// Argument vectors run in a workspace before its checks.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub setup: Vec<Vec<String>>,
     /// File blocks of the intent.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileBlock>,
     /// What is left out on purpose.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub non_goals: Vec<String>,
     /// When the whole counts as done, in words.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub done_means: Vec<String>,
     /// The oldest version of git otto that may write this spec.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_version: Option<String>,
 }
 
@@ -93,8 +94,9 @@ impl ProjectKind {
     }
 }
 
-/// What each kind of product states of its shape; which one is said by [`Spec::project_kind`].
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// What each kind of product states of its shape; which one is said by [`Spec::project_kind`], and the schema holds them
+/// together. No two kinds require the same fields, so a shape is of one kind only.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Structure {
     /// Of a webapp.
@@ -346,7 +348,7 @@ pub struct Service {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
     /// Where it listens.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Port::is_auto")]
     pub port: Port,
     /// When it is ready.
     pub ready: Ready,
@@ -363,6 +365,12 @@ pub enum Port {
     Auto,
     /// On this one.
     Fixed(u16),
+}
+
+impl Port {
+    fn is_auto(&self) -> bool {
+        *self == Port::Auto
+    }
 }
 
 impl Serialize for Port {
@@ -404,12 +412,15 @@ pub struct Ready {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
     /// How long that may take, seconds.
-    #[serde(default = "ready_timeout")]
+    #[serde(default = "ready_timeout", skip_serializing_if = "is_ready_timeout")]
     pub timeout_s: u32,
 }
 
 fn ready_timeout() -> u32 {
     30
+}
+fn is_ready_timeout(n: &u32) -> bool {
+    *n == ready_timeout()
 }
 
 /// A file that the intent itself carries.
@@ -437,6 +448,19 @@ pub enum FileMode {
     /// An executable file.
     #[serde(rename = "100755")]
     Executable,
+}
+
+impl Structure {
+    /// The kind that it is the shape of.
+    pub fn kind(&self) -> ProjectKind {
+        match self {
+            Structure::Webapp(_) => ProjectKind::Webapp,
+            Structure::Cli(_) => ProjectKind::Cli,
+            Structure::Library(_) => ProjectKind::Library,
+            Structure::Api(_) => ProjectKind::Api,
+            Structure::Service(_) => ProjectKind::Service,
+        }
+    }
 }
 
 impl Spec {
