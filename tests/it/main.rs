@@ -6,3 +6,4 @@ mod fake_agent;
 mod layering;
 #[allow(dead_code, reason = "every module of tests uses a part of it")]
 mod support;
+mod support_tests;

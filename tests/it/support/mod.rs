@@ -5,7 +5,6 @@
 //! printed.
 
 mod snapshot;
-mod tests;
 
 use std::{
     cell::RefCell,

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::Sandbox;
+use super::support::Sandbox;
 
 #[test]
 fn a_snapshot_notices_every_kind_of_change() {

@@ -1,0 +1,53 @@
+//! Parts that all benches share: samples taken side by side, medians, a table of figure, ratio and target.
+//!
+//! Absolute times drift from machine to machine, so that everything is said as a ratio to a rival in the same run: U is the
+//! median of `git rev-parse HEAD`.
+
+use std::{
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// How long a program takes; it must succeed.
+pub fn timed(command: &mut Command) -> Duration {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let begun = Instant::now();
+    let status = command.status().expect("the program can be started");
+    let took = begun.elapsed();
+    assert!(status.success(), "{command:?}: {status}");
+    took
+}
+
+/// The median.
+pub fn median(mut samples: Vec<Duration>) -> Duration {
+    samples.sort_unstable();
+    samples[samples.len() / 2]
+}
+
+/// Medians of programs that are run in turns, so that a busy moment strikes all of them.
+pub fn interleaved(rounds: usize, programs: &mut [Command]) -> Vec<Duration> {
+    let mut samples = vec![Vec::new(); programs.len()];
+    for round in 0..=rounds {
+        for (program, samples) in programs.iter_mut().zip(&mut samples) {
+            let took = timed(program);
+            // The first round only warms the caches.
+            if round > 0 {
+                samples.push(took);
+            }
+        }
+    }
+    samples.into_iter().map(median).collect()
+}
+
+/// One line of the table: what, how long, its ratio to the rival, and the target where there is one.
+pub fn row(what: &str, figure: Duration, rival: Duration, unit: &str, target: Option<f64>) {
+    let ratio = figure.as_secs_f64() / rival.as_secs_f64();
+    let verdict =
+        target.map_or(String::new(), |t| format!("≤ {t:<6} {}", if ratio <= t { "reached" } else { "missed" }));
+    println!("{what:<52} {:>10.3} ms {ratio:>9.3} {unit:<10} {verdict}", figure.as_secs_f64() * 1e3);
+}
+
+/// The head of the table.
+pub fn head(title: &str) {
+    println!("\n{title}\n{:<52} {:>13} {:>9} {:<10} target", "", "median", "ratio", "to");
+}
