@@ -171,6 +171,14 @@ fn what_is_too_large_or_no_text_is_refused() {
 }
 
 #[test]
+fn what_the_examples_compile_to_is_valid() {
+    for source in [include_str!("../../tests/intent-example.md"), include_str!("../../examples/jot.md")] {
+        let spec = crate::intent::compile(source.as_bytes(), "x.md", None).unwrap().spec;
+        assert_eq!(parse(&write(&spec)).unwrap_or_else(|e| panic!("{e:#?}")), spec);
+    }
+}
+
+#[test]
 fn all_errors_are_told_at_once() {
     let mut value: Value = serde_json::from_slice(FULL).unwrap();
     value["slices"][0]["deps"] = json!(["gone"]);
