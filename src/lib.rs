@@ -9,6 +9,7 @@ pub mod base;
 pub mod build;
 pub mod checks;
 pub mod cli;
+pub mod gate;
 pub mod git;
 pub mod intent;
 pub mod journal;

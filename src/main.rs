@@ -1,5 +1,5 @@
 //! The `git-otto` program: everything is in the library.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    git_otto::cli::main(std::env::args_os())
 }

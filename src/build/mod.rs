@@ -1,3 +1,366 @@
-//! Building slices.
+//! Building: one attempt at one slice, from its base to a candidate or a failure with evidence.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::{
+    agent::{self, Block, FailureNote, Product, Provider, Role, Task},
+    base::{Exit, Failure, Oid, Point, Sha256, SliceId},
+    checks::{
+        self,
+        model::{Check, Gate as When},
+    },
+    gate::{Gate, Round, not_green},
+    git::{BString, ByteSlice, Change, Mode, NewCommit, Old, RefEdit},
+    journal::{
+        event::{AttemptFailure, BlockReason, Fact, Kind},
+        state::{CheckResult, SliceState},
+    },
+    plan::model::{Plan, blocks, current},
+    spec::model::{FileMode, Slice},
+    store::{names, run},
+    workspace::Workspace,
+};
 
 pub mod scope;
+
+/// Builds one slice: what all attempts share.
+pub struct Build<'a> {
+    /// Where checks are run.
+    pub gate: &'a Gate,
+    /// The plan.
+    pub plan: &'a Plan,
+    /// Who writes slices that the intent carries no files for.
+    pub agent: &'a Provider,
+    /// The slice.
+    pub slice: &'a Slice,
+}
+
+/// What an attempt starts from.
+struct Ground {
+    /// The commit that the candidate will have as its parent.
+    base: Oid,
+    /// The files that the agent finds: the base's, or those of the last attempt.
+    tree: Oid,
+}
+
+impl Build<'_> {
+    /// Makes one attempt on `tip`, or goes on with one that a dead process left: base checks, agent, scope, commit, checks.
+    /// Everything that comes of it is in the journal; an error is one of the machine, not of the slice.
+    pub async fn attempt(&self, tip: Oid) -> Result<(), Failure> {
+        let now = self.now();
+        if now.base.is_none() && !self.start(tip).await? {
+            return Ok(());
+        }
+        let now = self.now();
+        let n = match now.attempts.last() {
+            None => 1,
+            Some(last) if last.failed.is_none() => last.n,
+            Some(last) => last.n + 1,
+        };
+        let ground = self.ground(&now, tip)?;
+        let commit = match run::attempt(self.gate.repo(), &self.gate.run, &self.slice.id, n)? {
+            Some(commit) => commit,
+            None => match self.write(&now, n, &ground).await? {
+                Some(commit) => commit,
+                None => return Ok(()),
+            },
+        };
+        self.judge(n, commit).await
+    }
+
+    fn now(&self) -> SliceState {
+        self.gate.log.read(|state| current(self.plan, state, &self.slice.id).clone())
+    }
+
+    fn fact(&self, attempt: Option<u32>, kind: Kind) -> Fact {
+        Fact::slice(&self.slice.id, self.plan.generation(&self.slice.id), attempt, kind)
+    }
+
+    fn record(&self, attempt: Option<u32>, kinds: Vec<Kind>) -> Result<(), Failure> {
+        let facts: Vec<_> = kinds.into_iter().map(|k| self.fact(attempt, k)).collect();
+        Ok(self.gate.log.record(&facts)?)
+    }
+
+    fn self_written(&self, check: &Check) -> Vec<String> {
+        checks::self_written(check, |path| scope::owns(&self.slice.owned_paths, path.as_bytes()))
+    }
+
+    fn round<'r>(&'r self, name: &str, attempt: u32, tree: Oid, overlay: Vec<(BString, Mode, Oid)>) -> Round<'r> {
+        let r#gen = self.plan.generation(&self.slice.id);
+        Round { slice: Some(&self.slice.id), r#gen, attempt, name: name.into(), tree, overlay }
+    }
+
+    /// Runs the checks on the base. Says that the slice has started and gives true, or settles it without an agent.
+    async fn start(&self, base: Oid) -> Result<bool, Failure> {
+        let tree = self.gate.repo().read_commit(base)?.tree;
+        // A test that the slice itself writes is not on the base: its red run comes with the candidate.
+        let early: Vec<&Check> = self.slice.checks.iter().filter(|c| self.self_written(c).is_empty()).collect();
+        let results = self.gate.round(&self.round("base", 0, tree, Vec::new()), &early).await?;
+        let of = |gate: When| results.iter().zip(&early).filter(move |(_, c)| c.gate == gate).map(|(r, _)| r);
+        let green: Vec<String> = of(When::New).filter(|r| r.cause.passed()).map(|r| r.check.clone()).collect();
+        let unfit: Vec<CheckResult> = of(When::Keeps).filter(|r| !r.cause.passed()).cloned().collect();
+        let unknown: Vec<CheckResult> =
+            of(When::New).filter(|r| !r.cause.passed() && !r.cause.is_red()).cloned().collect();
+        let mut kinds = vec![Kind::SliceStarted { base, green: green.clone() }];
+        let news = self.slice.checks.iter().filter(|c| c.gate == When::New).count();
+        let settled = if !unknown.is_empty() {
+            Some(Kind::SliceBlocked { reason: BlockReason::Unknown, detail: not_green(&unknown) })
+        } else if !unfit.is_empty() {
+            let detail = format!("what must be kept is not green on the base: {}", not_green(&unfit));
+            Some(Kind::SliceBlocked { reason: BlockReason::BaseUnfit, detail })
+        } else if news > 0 && green.len() == news {
+            let detail = "everything that it must bring holds on the base already".to_owned();
+            Some(Kind::MergeRedundant { tree, detail })
+        } else {
+            None
+        };
+        let goes_on = settled.is_none();
+        kinds.extend(settled);
+        self.record(None, kinds)?;
+        Ok(goes_on)
+    }
+
+    /// What the next attempt starts from: after red checks the last attempt's files, after the queue gave it back the tip
+    /// with the candidate's files on it, else the base.
+    fn ground(&self, now: &SliceState, tip: Oid) -> Result<Ground, Failure> {
+        let repo = self.gate.repo();
+        let base = now.base.unwrap_or(tip);
+        let base_tree = repo.read_commit(base)?.tree;
+        let last = now.attempts.iter().rev().find(|a| a.failed.is_some());
+        let Some((last, (reason, _))) = last.and_then(|a| a.failed.as_ref().map(|f| (a, f))) else {
+            return Ok(Ground { base, tree: base_tree });
+        };
+        match (reason, last.commit) {
+            (AttemptFailure::Checks | AttemptFailure::Empty, Some(commit)) => {
+                let commit = repo.read_commit(commit)?;
+                let base = commit.parents.first().copied().unwrap_or(base);
+                Ok(Ground { base, tree: commit.tree })
+            }
+            (AttemptFailure::Conflict | AttemptFailure::Integration, Some(commit)) => {
+                let commit = repo.read_commit(commit)?;
+                let from = commit.parents.first().copied().unwrap_or(base);
+                let changes = repo.diff_trees(repo.read_commit(from)?.tree, commit.tree)?;
+                // Its own files go on top of what others landed; shared ones are the target's, to be done again.
+                let own = changes.into_iter().filter(|c| scope::owns(&self.slice.owned_paths, &c.path));
+                let edits: Vec<_> = own.map(|c| (c.path, c.new)).collect();
+                let tree = repo.write_tree(Some(repo.read_commit(tip)?.tree), &edits)?;
+                Ok(Ground { base: tip, tree })
+            }
+            _ => {
+                let rebased = now.attempts.iter().rev().find_map(|a| a.commit);
+                let parent = rebased.and_then(|c| repo.read_commit(c).ok()?.parents.first().copied());
+                let base = parent.unwrap_or(base);
+                Ok(Ground { base, tree: repo.read_commit(base)?.tree })
+            }
+        }
+    }
+
+    /// Has the agent write in a workspace of its own and commits what it wrote; none if there is nothing to judge.
+    async fn write(&self, now: &SliceState, n: u32, ground: &Ground) -> Result<Option<Oid>, Failure> {
+        let repo = self.gate.repo();
+        let world = &self.gate.world;
+        let name = format!("{}-{n}", self.slice.id);
+        let workspace = Workspace::create(repo, world, &self.gate.root, &name, ground.base, ground.tree)?;
+        let task = self.task(now, n, &workspace)?;
+        let literate = self.plan.spec.files.iter().any(|f| f.slice == self.slice.id);
+        let provider = if literate { &Provider::Literate } else { self.agent };
+        let role = if n == 1 { "build" } else { "repair" };
+        let (provider_name, role) = (provider.to_string(), role.to_owned());
+        self.record(Some(n), vec![Kind::AgentStarted { provider: provider_name, role, session: None }])?;
+        let left = (self.plan.limits.slice_wall_s * 1000).saturating_sub(now.agent_ms).max(1000);
+        let bounds = agent::AgentEnv {
+            wall: Duration::from_millis(left),
+            idle: Some(Duration::from_secs(self.plan.limits.agent_idle_s)),
+            transcript: self.gate.root.join(format!("{name}.transcript")),
+        };
+        let done = agent::run(world, provider, &task, &bounds).await;
+        let duration_ms = done.duration.as_millis() as u64;
+        world.faults.hit(Point::BuildAgentAfter)?;
+        let snapshot = workspace.snapshot(repo, &self.slice.owned_paths)?;
+        let parent_tree = repo.read_commit(ground.base)?.tree;
+        let changes = repo.diff_trees(parent_tree, snapshot.tree)?;
+        let ended = if done.ok {
+            Kind::AgentFinished { cost: done.cost, duration_ms, summary: done.detail.clone() }
+        } else {
+            Kind::AgentFailed { cost: done.cost, duration_ms, detail: done.detail.clone() }
+        };
+        let failed = |reason, detail: String| {
+            let diff = Some(diff_digest(&changes));
+            Kind::AttemptFailed { reason, detail, commit: None, diff }
+        };
+        let failure = if !done.ok {
+            // Two crashes are not the same change twice, unless they left the same files.
+            Some(failed(AttemptFailure::Agent, done.detail))
+        } else if !snapshot.problems.is_empty() {
+            Some(failed(AttemptFailure::Scope, snapshot.problems.join("; ")))
+        } else if changes.is_empty() {
+            Some(failed(AttemptFailure::Empty, "the agent changed nothing".into()))
+        } else {
+            None
+        };
+        if let Some(failure) = failure {
+            if !changes.is_empty() {
+                self.keep_wip(ground.base, snapshot.tree, n)?;
+            }
+            self.record(Some(n), vec![ended, failure])?;
+            workspace.remove(world)?;
+            return Ok(None);
+        }
+        let title = &self.plan.spec.title;
+        let message = format!("Build {} of {title}, attempt {n}\n", self.slice.id);
+        let commit = self.commit(ground.base, snapshot.tree, message)?;
+        world.faults.hit(Point::BuildSnapshotAfter)?;
+        // The event comes first: a commit without it would be judged without its cost.
+        self.record(Some(n), vec![ended])?;
+        run::record_attempt(&self.gate.store, &self.gate.run, &self.slice.id, n, commit)?;
+        world.faults.hit(Point::BuildCommitAfter)?;
+        workspace.remove(world)?;
+        Ok(Some(commit))
+    }
+
+    fn commit(&self, parent: Oid, tree: Oid, message: String) -> Result<Oid, Failure> {
+        let (author, committer) = self.gate.repo().identity(self.gate.world.clock.now())?;
+        let commit = NewCommit { tree, parents: vec![parent], author: &author, committer: &committer, message };
+        Ok(self.gate.repo().write_commit(&commit)?)
+    }
+
+    /// Keeps what a failed agent left, for people: nothing that was written is lost.
+    fn keep_wip(&self, base: Oid, tree: Oid, n: u32) -> Result<(), Failure> {
+        let message = format!("What attempt {n} at {} left behind\n", self.slice.id);
+        let commit = self.commit(base, tree, message)?;
+        let name = names::wip(&self.gate.run, &self.slice.id);
+        let old = self.gate.repo().refs().read(&name)?.map_or(Old::Absent, Old::Is);
+        self.gate.store.swap(&[RefEdit { name, old, new: Some(commit) }], "otto: work in progress")?;
+        Ok(())
+    }
+
+    fn task(&self, now: &SliceState, n: u32, workspace: &Workspace) -> Result<Task, Failure> {
+        let spec = &self.plan.spec;
+        let slice = self.slice;
+        let of_slice = spec.requirements.iter().filter(|r| slice.requirements.contains(&r.id));
+        let block = |b: &crate::spec::model::FileBlock| -> Result<Block, Failure> {
+            let content = self.gate.contents.get(&b.sha256).cloned().ok_or_else(|| {
+                Failure::new(
+                    Exit::Invalid,
+                    format!("the spec's commit lacks the content of `{}` (files/{})", b.path, b.sha256),
+                )
+            })?;
+            Ok(Block { path: b.path.clone(), executable: b.mode == FileMode::Executable, content })
+        };
+        Ok(Task {
+            schema: "otto.task/1",
+            role: if n == 1 { Role::Build } else { Role::Repair },
+            slice: slice.id.clone(),
+            title: slice.title.clone(),
+            attempt: n,
+            product: Product {
+                title: spec.title.clone(),
+                intent: spec.intent.clone(),
+                kind: spec.project_kind.name().to_owned(),
+            },
+            requirements: of_slice.map(|r| (r.id.clone(), r.text.clone())).collect(),
+            tasks: slice.tasks.clone(),
+            owned_paths: slice.owned_paths.clone(),
+            shared_scaffold: spec.shared_scaffold.clone(),
+            checks: slice.checks.iter().map(|c| (c.id.clone(), checks::sentence(c))).collect::<BTreeMap<_, _>>(),
+            green_on_base: now.green_on_base.clone(),
+            failures: self.failures(now),
+            workspace: workspace.dir().to_owned(),
+            blocks: blocks(spec, &slice.id, n).into_iter().map(block).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// What the last attempt failed of, with the ends of its streams.
+    fn failures(&self, now: &SliceState) -> Vec<FailureNote> {
+        let Some(last) = now.attempts.iter().rev().find(|a| a.failed.is_some()) else { return Vec::new() };
+        let r#gen = self.plan.generation(&self.slice.id);
+        let red = last.checks.iter().filter(|r| r.round != "base" && !r.cause.passed());
+        let mut notes: Vec<FailureNote> = red
+            .map(|r| {
+                let [stdout, stderr] = self.gate.streams(&self.slice.id, r#gen, last.n, r);
+                FailureNote { what: r.check.clone(), detail: r.detail.clone(), stdout, stderr }
+            })
+            .collect();
+        if let Some((reason, detail)) = last.failed.as_ref().filter(|_| notes.is_empty()) {
+            let what = match reason {
+                AttemptFailure::Scope => "scope",
+                AttemptFailure::Conflict | AttemptFailure::Integration => "merge",
+                AttemptFailure::Checks => "checks",
+                AttemptFailure::Agent | AttemptFailure::Empty | AttemptFailure::Lost => "agent",
+            };
+            let (what, detail) = (what.to_owned(), detail.clone());
+            notes.push(FailureNote { what, detail, stdout: String::new(), stderr: String::new() });
+        }
+        notes
+    }
+
+    /// Judges an attempt's commit: scope, then checks. It depends on nothing but the commit.
+    async fn judge(&self, n: u32, commit: Oid) -> Result<(), Failure> {
+        let repo = self.gate.repo();
+        let stored = repo.read_commit(commit)?;
+        let parent = stored.parents.first().copied();
+        let base = parent.ok_or_else(|| Failure::new(Exit::Internal, format!("attempt {commit} has no parent")))?;
+        let base_tree = repo.read_commit(base)?.tree;
+        let changes = repo.diff_trees(base_tree, stored.tree)?;
+        let diff = Some(diff_digest(&changes));
+        let failed = |reason, detail| Kind::AttemptFailed { reason, detail, commit: Some(commit), diff };
+        let others = self.plan.spec.slices.iter().filter(|s| s.id != self.slice.id);
+        let others: Vec<String> = others.flat_map(|s| s.owned_paths.iter().cloned()).collect();
+        let rules =
+            scope::Rules { owned: &self.slice.owned_paths, scaffold: &self.plan.spec.shared_scaffold, others: &others };
+        let violations = scope::judge(&rules, &changes, |id| repo.read_blob(id, 1 << 20).ok());
+        if !violations.is_empty() {
+            let paths: Vec<String> = violations.iter().map(|v| v.path.clone()).collect();
+            let detail = violations.iter().map(|v| format!("`{}`: {}", v.path, v.why)).collect::<Vec<_>>().join("; ");
+            return self.record(Some(n), vec![Kind::ScopeViolation { paths }, failed(AttemptFailure::Scope, detail)]);
+        }
+        let all: Vec<&Check> = self.slice.checks.iter().collect();
+        let results = self.gate.round(&self.round("candidate", n, stored.tree, Vec::new()), &all).await?;
+        let mut detail = not_green(&results);
+        if detail.is_empty() {
+            detail = self.not_falsifiable(n, base_tree, &changes).await?;
+        }
+        if detail.is_empty() {
+            self.record(Some(n), vec![Kind::MergeEligible { candidate: commit }])
+        } else {
+            self.record(Some(n), vec![failed(AttemptFailure::Checks, detail)])
+        }
+    }
+
+    /// Tests that the slice wrote itself must be red on the base with the candidate's tests laid over it.
+    async fn not_falsifiable(&self, n: u32, base: Oid, changes: &[Change]) -> Result<String, Failure> {
+        let mut green = Vec::new();
+        for check in self.slice.checks.iter().filter(|c| c.gate == When::New) {
+            let own = self.self_written(check);
+            if own.is_empty() {
+                continue;
+            }
+            let is_test = |c: &&Change| {
+                own.iter().any(|t| c.path == t.as_str() || c.path.starts_with(format!("{t}/").as_bytes()))
+            };
+            let laid =
+                changes.iter().filter(is_test).filter_map(|c| c.new.map(|(mode, id)| (c.path.clone(), mode, id)));
+            let results = self.gate.round(&self.round("base", n, base, laid.collect()), &[check]).await?;
+            if results.iter().any(|r| r.cause.passed()) {
+                green.push(format!("`{}` passes on the base too, so it proves nothing", check.id));
+            }
+        }
+        Ok(green.join("; "))
+    }
+}
+
+/// The digest of a change, to notice the same one twice.
+fn diff_digest(changes: &[Change]) -> Sha256 {
+    let side = |s: Option<(Mode, Oid)>| s.map_or("-".to_owned(), |(mode, id)| format!("{} {id}", mode.octal()));
+    let mut text = Vec::new();
+    for change in changes {
+        text.extend_from_slice(change.path.as_bytes());
+        text.extend_from_slice(format!("\0{}\0{}\n", side(change.old), side(change.new)).as_bytes());
+    }
+    Sha256::of(text)
+}
+
+/// The slice of that id, or an error of the machine.
+pub fn slice<'p>(plan: &'p Plan, id: &SliceId) -> Result<&'p Slice, Failure> {
+    plan.spec.slice(id).ok_or_else(|| Failure::new(Exit::Internal, format!("the plan has no slice `{id}`")))
+}

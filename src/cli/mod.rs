@@ -1,1 +1,140 @@
-//! One file a command.
+//! The command line: one file a command, and one place that turns an error into words and an exit code.
+
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::{ColorChoice, Parser, Subcommand, ValueEnum};
+
+use crate::{
+    base::{Env, Exit, Failure, World},
+    git::Repo,
+    output::{Color, Manner, Ui},
+    store::Store,
+};
+
+mod drive;
+mod progress;
+mod session;
+mod source;
+
+/// Turns an intent into a tested product inside git.
+#[derive(Debug, Parser)]
+#[command(name = "git otto", bin_name = "git otto", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = EXIT_CODES, subcommand_required = true, arg_required_else_help = true)]
+pub struct Args {
+    /// Run as if started in DIR
+    #[arg(short = 'C', value_name = "DIR", global = true)]
+    directory: Option<PathBuf>,
+    /// Answer in JSON, errors too
+    #[arg(long, global = true)]
+    json: bool,
+    /// Leave out the narration
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Narrate more
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    verbose: bool,
+    /// When to use colour
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", global = true)]
+    color: When,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done and passed, 1 internal or I/O error, 2 usage or configuration, \
+3 spec or intent invalid, 4 finished partial, 5 finished blocked, 6 locked by another live run, 7 agent unavailable or \
+failed, 8 refused or not approved, 9 repository needs recovery first, 130 interrupted and resumable.";
+
+macro_rules! commands {
+    ($($(#[$doc:meta])* $variant:ident = $module:ident,)*) => {
+        $(pub mod $module;)*
+
+        #[derive(Debug, Subcommand)]
+        enum Command { $($(#[$doc])* $variant($module::Args),)* }
+
+        impl Command {
+            fn run(self, start: &Start) -> Result<Exit, Failure> {
+                match self { $(Command::$variant(args) => $module::run(args, start),)* }
+            }
+        }
+    };
+}
+
+commands! {
+    /// Turn an intent into a landed, proven product
+    Run = run,
+    /// Compile an intent into a draft spec
+    Compile = compile,
+    /// Approve the draft of a spec
+    Approve = approve,
+    /// Go on with a run that was interrupted
+    Resume = resume,
+    /// Build the example in a new repository
+    Demo = demo,
+}
+
+/// What every command starts from.
+pub struct Start {
+    /// The outside world.
+    pub world: World,
+    /// The user.
+    pub ui: Arc<Ui>,
+}
+
+impl Start {
+    /// The repository around the current directory.
+    pub fn repo(&self) -> Result<Repo, Failure> {
+        Ok(Repo::discover(&self.world.env)?)
+    }
+
+    /// Its store.
+    pub fn store(&self) -> Result<Store, Failure> {
+        Ok(Store::new(self.repo()?, self.world.clone()))
+    }
+}
+
+/// Runs the program with these arguments, the program's name first.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(e) => {
+            let _ = e.print();
+            return ExitCode::from(if e.use_stderr() { Exit::Usage as u8 } else { Exit::Done as u8 });
+        }
+    };
+    let color = match args.color {
+        When::Auto => Color::Auto,
+        When::Always => Color::Always,
+        When::Never => Color::Never,
+    };
+    let manner = Manner { color, quiet: args.quiet, verbose: args.verbose, json: args.json };
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+    let ui = Arc::new(Ui::new(manner, no_color));
+    let world = match open_world(args.directory) {
+        Ok(world) => world,
+        Err(failure) => return ExitCode::from(ui.fail(&failure) as u8),
+    };
+    let start = Start { world, ui };
+    let exit = args.command.run(&start).unwrap_or_else(|failure| start.ui.fail(&failure));
+    ExitCode::from(exit as u8)
+}
+
+fn open_world(directory: Option<PathBuf>) -> Result<World, Failure> {
+    if let Some(dir) = directory {
+        let place = |e| Failure::new(Exit::Usage, format!("cannot change to {}: {e}", dir.display()));
+        std::env::set_current_dir(&dir).map_err(place)?;
+    }
+    World::real(Env::read()?)
+}
+
+/// The command as clap sees it, for man pages and completions.
+pub fn command() -> clap::Command {
+    use clap::CommandFactory;
+    Args::command().color(ColorChoice::Never)
+}

@@ -5,6 +5,7 @@
 mod apply;
 pub mod event;
 pub mod line;
+pub mod log;
 mod notes;
 mod read;
 pub mod replay;
@@ -101,3 +102,4 @@ impl Explain for Error {
         }
     }
 }
+pub use log::Log;

@@ -78,6 +78,11 @@ impl Writer {
     /// Appends facts as one commit; durable when it returns. After an error nothing is appended, or all is: read the run
     /// again to know.
     pub fn append(&mut self, facts: &[Fact]) -> Result<Vec<Event>> {
+        self.append_with_note(facts, None)
+    }
+
+    /// Appends facts and puts a note on a landed commit, as one commit: either both are there or none.
+    pub fn append_with_note(&mut self, facts: &[Fact], receipt: Option<(Oid, &str)>) -> Result<Vec<Event>> {
         let Some(head) = facts.first() else { return Ok(Vec::new()) };
         let repo = &self.store.repo;
         let otto = self.store.otto();
@@ -123,6 +128,12 @@ impl Writer {
             events.push(event);
         }
         notes.push((tip.segment, repo.write_blob(&tip.text)?));
+        if let Some((commit, text)) = receipt
+            && let Some((blob, new)) = self.receipt(commit, text)?
+        {
+            notes.push((commit, blob));
+            first.extend(new.then_some(commit));
+        }
         let slice = head.slice.as_ref().map(|s| format!(" of {s}")).unwrap_or_default();
         let more = if facts.len() > 1 { format!(" and {} more", facts.len() - 1) } else { String::new() };
         let message = format!("{}{slice}{more} in {}\n", head.kind.name(), self.run);
@@ -133,6 +144,13 @@ impl Writer {
     /// Puts a note on a landed commit: a sentence for people, then the receipt. Telling the same again does nothing;
     /// another text is added below.
     pub fn note(&mut self, commit: Oid, text: &str) -> Result<()> {
+        let Some((blob, new)) = self.receipt(commit, text)? else { return Ok(()) };
+        let message = format!("Receipt of {} in {}\n", commit.short(), self.run);
+        self.commit(self.now.clone(), &[(commit, blob)], new.then_some(commit).into_iter().collect(), message)
+    }
+
+    /// The blob of a commit's note with this text in it, and whether it is the first; none if it says so already.
+    fn receipt(&self, commit: Oid, text: &str) -> Result<Option<(Oid, bool)>> {
         let mut bytes = crate::base::text::redact(text.as_bytes());
         if !bytes.ends_with(b"\n") {
             bytes.push(b'\n');
@@ -145,17 +163,14 @@ impl Writer {
         if let Some(old) = old {
             let old = repo.read_blob(old, MAX_RECEIPT as u64)?;
             if old == bytes || old.ends_with(&[b"\n", &bytes[..]].concat()) {
-                return Ok(());
+                return Ok(None);
             }
             bytes = [&old[..], b"\n", &bytes].concat();
         }
         if bytes.len() > MAX_RECEIPT {
             return Err(Error::Receipt { commit, size: bytes.len() });
         }
-        let blob = repo.write_blob(&bytes)?;
-        let first = if old.is_none() { vec![commit] } else { vec![] };
-        let message = format!("Receipt of {} in {}\n", commit.short(), self.run);
-        self.commit(self.now.clone(), &[(commit, blob)], first, message)
+        Ok(Some((repo.write_blob(&bytes)?, old.is_none())))
     }
 
     /// Makes notes durable and `tip` the journal's place.

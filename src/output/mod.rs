@@ -1,8 +1,8 @@
 //! The only door to standard output and standard error: answers to the first, narration to the second.
 
 use std::{
-    cell::Cell,
     io::{self, BufRead, IsTerminal, Write},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use serde::Serialize;
@@ -68,7 +68,7 @@ pub struct Ui {
     manner: Manner,
     color_out: bool,
     color_err: bool,
-    closed: Cell<bool>,
+    closed: AtomicBool,
 }
 
 impl Ui {
@@ -80,7 +80,7 @@ impl Ui {
             Color::Auto => terminal && !no_color,
         };
         let (color_out, color_err) = (on(io::stdout().is_terminal()), on(io::stderr().is_terminal()));
-        Ui { manner, color_out, color_err, closed: Cell::new(false) }
+        Ui { manner, color_out, color_err, closed: AtomicBool::new(false) }
     }
 
     /// Whether answers are JSON.
@@ -91,6 +91,11 @@ impl Ui {
     /// Whether more narration is wanted.
     pub fn is_verbose(&self) -> bool {
         self.manner.verbose
+    }
+
+    /// Whether narration is coloured.
+    pub fn is_colored(&self) -> bool {
+        self.color_err
     }
 
     /// Whether somebody can be asked.
@@ -175,12 +180,12 @@ impl Ui {
 
     /// A reader that went away is no error: what is left is not written, and the command goes on to its end.
     fn write(&self, mut to: impl Write, bytes: &[u8]) -> io::Result<()> {
-        if self.closed.get() {
+        if self.closed.load(Ordering::Relaxed) {
             return Ok(());
         }
         match to.write_all(bytes).and_then(|()| to.flush()) {
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {
-                self.closed.set(true);
+                self.closed.store(true, Ordering::Relaxed);
                 Ok(())
             }
             done => done,

@@ -2,51 +2,18 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
-    base::{Oid, Sha256, SliceId},
-    checks::model::Check,
+    base::{Oid, Sha256, SliceId, glob},
+    checks::{self, model::Check},
     journal::{
         event::Cost,
         state::{Phase, RunState, SliceState},
     },
     spec::model::{FileBlock, Requirement, Slice, Spec},
+    store::run::Limits,
 };
-
-/// How much a run may use.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Limits {
-    /// How many slices are built at once.
-    pub jobs: u32,
-    /// Attempts a slice.
-    pub attempts: u32,
-    /// How often the queue gives a slice back before it is blocked.
-    pub repairs: u32,
-    /// How long the agent may work on one slice, seconds.
-    pub slice_wall_s: u64,
-    /// How long an agent may be silent, seconds.
-    pub agent_idle_s: u64,
-    /// What one slice may cost, millionths of a US dollar.
-    pub slice_usd_micros: u64,
-    /// What the run may cost, millionths of a US dollar.
-    pub run_usd_micros: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            jobs: 2,
-            attempts: 3,
-            repairs: 2,
-            slice_wall_s: 30 * 60,
-            agent_idle_s: 10 * 60,
-            slice_usd_micros: 5_000_000,
-            run_usd_micros: 10_000_000,
-        }
-    }
-}
 
 /// What a run is to do.
 #[derive(Clone, Debug)]
@@ -168,4 +135,11 @@ pub fn blocks<'a>(spec: &'a Spec, slice: &SliceId, attempt: u32) -> Vec<&'a File
         }
     }
     by_path.into_values().collect()
+}
+
+/// Whether a check is a test that its own slice writes, and so no proof by itself.
+pub fn is_self_written(spec: &Spec, check: &str) -> bool {
+    let owns = |slice: &Slice, path: &str| slice.owned_paths.iter().any(|p| glob::matches(p, path.as_bytes()));
+    let mut all = spec.checks().filter(|(_, c)| c.id == check);
+    all.any(|(slice, c)| slice.is_some_and(|s| !checks::self_written(c, |path| owns(s, path)).is_empty()))
 }

@@ -109,12 +109,12 @@ pub fn stop(plan: &Plan, state: &RunState, slice: &SliceState) -> Option<(BlockR
         return Some((BlockReason::SameDiff, text));
     }
     let dollars = |micros: u64| format!("${}.{:02}", micros / 1_000_000, micros / 10_000 % 100);
-    if limits.slice_usd_micros > 0 && slice.cost.usd_micros >= limits.slice_usd_micros {
-        let (used, limit) = (dollars(slice.cost.usd_micros), dollars(limits.slice_usd_micros));
+    if let Some(limit) = limits.slice_usd_micros.filter(|limit| slice.cost.usd_micros >= *limit) {
+        let (used, limit) = (dollars(slice.cost.usd_micros), dollars(limit));
         return Some((BlockReason::Budget, format!("it cost {used} of {limit}: {why}")));
     }
-    if limits.run_usd_micros > 0 && state.cost.usd_micros >= limits.run_usd_micros {
-        let (used, limit) = (dollars(state.cost.usd_micros), dollars(limits.run_usd_micros));
+    if let Some(limit) = limits.run_usd_micros.filter(|limit| state.cost.usd_micros >= *limit) {
+        let (used, limit) = (dollars(state.cost.usd_micros), dollars(limit));
         return Some((BlockReason::Budget, format!("the run cost {used} of {limit}: {why}")));
     }
     if slice.agent_ms / 1000 >= limits.slice_wall_s {
@@ -138,3 +138,6 @@ pub fn stop(plan: &Plan, state: &RunState, slice: &SliceState) -> Option<(BlockR
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

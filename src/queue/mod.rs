@@ -1,1 +1,228 @@
-//! The merge queue.
+//! The merge queue: one candidate at a time is merged with the tip, tested as exactly the commit that lands, and lands.
+
+use crate::{
+    base::{Exit, Failure, Oid, Point, Sha256, SliceId, text::one_line},
+    checks::model::Check,
+    gate::{Gate, Round, not_green},
+    git::{BString, ByteSlice, Merged, Mode, NewCommit, Swap},
+    journal::{
+        event::{AttemptFailure, Fact, Kind},
+        state::{CheckResult, Merge, RunState, SliceState},
+    },
+    plan::model::{Plan, current},
+    spec::model::Slice,
+    store::lane::{Lane, Tip},
+};
+
+pub mod receipt;
+use receipt::{Proof, Receipt};
+
+/// How often a landing tries again after somebody else moved the target.
+const RACES: u32 = 20;
+
+/// The queue of one run.
+pub struct Queue<'a> {
+    /// Where checks are run.
+    pub gate: &'a Gate,
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The lane, whose holder is the only one who lands.
+    pub lane: &'a Lane,
+    /// The copy of the spec that every integrated tree contains (`.otto/specs/<spec>.json`), where wanted.
+    pub working_copy: Option<(BString, Vec<u8>)>,
+}
+
+/// A merge whose tree passed every check that was due: nothing else can land.
+struct Tested {
+    merge: Merge,
+    results: Vec<CheckResult>,
+}
+
+impl Queue<'_> {
+    /// Lands the candidate of a slice, or gives it back to its agent with the reason.
+    pub async fn land(&self, slice: &Slice) -> Result<(), Failure> {
+        for _ in 0..RACES {
+            let now = self.gate.log.read(|state| current(self.plan, state, &slice.id).clone());
+            let Some(candidate) = now.candidate else {
+                return Err(Failure::new(Exit::Internal, format!("slice `{}` has no candidate", slice.id)));
+            };
+            let tip = self.lane.tip()?;
+            let Some(tested) = self.test(slice, &now, candidate, &tip).await? else { return Ok(()) };
+            self.gate.world.faults.hit(Point::QueueLandBeforeSwap)?;
+            match self.lane.land(&tip, tested.merge.commit)? {
+                Swap::Done => {
+                    self.gate.world.faults.hit(Point::QueueLandAfterSwap)?;
+                    self.receipt(slice, &tested.merge, &tested.results)?;
+                    self.gate.world.faults.hit(Point::QueueLandAfterReceipt)?;
+                    return Ok(());
+                }
+                // The target moved under the tests: what was tested is not what would land.
+                Swap::Lost { .. } => self.lane.unpin_all()?,
+            }
+        }
+        let text =
+            format!("the target {} moved {RACES} times while slice `{}` was under test", self.lane.branch(), slice.id);
+        Err(Failure::new(Exit::Internal, text).hint(format!("git otto resume {}", self.gate.run)))
+    }
+
+    /// Records a landing that a dead process made without saying so.
+    pub fn recover(&self, slice: &Slice, merge: &Merge) -> Result<(), Failure> {
+        let now = self.gate.log.read(|state| current(self.plan, state, &slice.id).clone());
+        let round = format!("queue-{}", merge.round);
+        let results = now.attempts.iter().flat_map(|a| &a.checks).filter(|r| r.round == round && r.tree == merge.tree);
+        let results: Vec<CheckResult> = results.cloned().collect();
+        self.receipt(slice, merge, &results)
+    }
+
+    /// Merges, and runs what is due on the merged tree; none if the slice goes back to its agent.
+    async fn test(
+        &self,
+        slice: &Slice,
+        now: &SliceState,
+        candidate: Oid,
+        tip: &Tip,
+    ) -> Result<Option<Tested>, Failure> {
+        let repo = self.gate.repo();
+        let merged = match repo.merge(tip.commit, candidate)? {
+            Merged::Clean(tree) => tree,
+            Merged::Conflict(paths) => {
+                let paths: Vec<_> = paths.iter().map(|p| format!("`{p}`")).collect();
+                let detail = format!("it conflicts with the target in {}", paths.join(", "));
+                self.give_back(slice, now, AttemptFailure::Conflict, detail)?;
+                return Ok(None);
+            }
+        };
+        let tree = match &self.working_copy {
+            Some((path, bytes)) => {
+                let blob = repo.write_blob(bytes)?;
+                repo.write_tree(Some(merged), &[(path.clone(), Some((Mode::Plain, blob)))])?
+            }
+            None => merged,
+        };
+        let tip_tree = repo.read_commit(tip.commit)?.tree;
+        let touched: Vec<BString> = repo.diff_trees(tip_tree, tree)?.into_iter().map(|c| c.path).collect();
+        let (due, cross) = self.gate.log.read(|state| self.due(state, slice, &touched));
+        self.cross_base(&cross).await?;
+        let commit = self.commit(slice, tip.commit, candidate, tree, due.len() + cross.len())?;
+        let round = now.merge.as_ref().map_or(1, |m| m.round + 1);
+        let attempt = now.attempts.last().map_or(0, |a| a.n);
+        self.lane.pin(commit)?;
+        self.gate.world.faults.hit(Point::QueueMergeAfter)?;
+        let merge = Merge { candidate, tip: tip.commit, commit, tree, round };
+        let started = Kind::MergeStarted { candidate, tip: tip.commit, commit, tree, round };
+        self.gate.log.record(&[self.fact(slice, attempt, started)])?;
+        let checks: Vec<&Check> = due.into_iter().chain(cross).collect();
+        let name = format!("queue-{round}");
+        let r#gen = self.plan.generation(&slice.id);
+        let round = Round { slice: Some(&slice.id), r#gen, attempt, name, tree, overlay: Vec::new() };
+        let results = self.gate.round(&round, &checks).await?;
+        self.gate.world.faults.hit(Point::QueueChecksAfter)?;
+        let bad = not_green(&results);
+        if bad.is_empty() {
+            return Ok(Some(Tested { merge, results }));
+        }
+        self.lane.unpin_all()?;
+        let detail = format!("on the target with slice `{}` merged in: {bad}", slice.id);
+        self.give_back(slice, now, AttemptFailure::Integration, detail)?;
+        Ok(None)
+    }
+
+    /// The checks due on an integrated tree: the slice's, those of every landed slice that owns a touched path, and the
+    /// cross-slice checks whose slices are complete with this one.
+    fn due<'s>(&'s self, state: &RunState, slice: &'s Slice, touched: &[BString]) -> (Vec<&'s Check>, Vec<&'s Check>) {
+        let done = |id: &SliceId| current(self.plan, state, id).phase.is_done();
+        let owns = |s: &Slice| touched.iter().any(|p| s.owned_paths.iter().any(|o| crate::base::glob::matches(o, p)));
+        let spec = &self.plan.spec;
+        let landed = spec.slices.iter().filter(|s| s.id != slice.id && done(&s.id) && owns(s));
+        let own = std::iter::once(slice).chain(landed).flat_map(|s| &s.checks).collect();
+        let complete = |ids: &[SliceId]| ids.iter().all(|id| *id == slice.id || done(id));
+        let cross = spec.cross_slice_checks.iter().filter(|c| complete(&c.slices)).map(|c| &c.check).collect();
+        (own, cross)
+    }
+
+    /// Runs cross-slice checks on the run's base, once, before the landing that completes their slices.
+    async fn cross_base(&self, cross: &[&Check]) -> Result<(), Failure> {
+        let (base, known) = self.gate.log.read(|state| (state.started.as_ref().map(|s| s.base), state.checks.clone()));
+        let Some(base) = base else { return Ok(()) };
+        let on_base = |c: &&&Check| known.iter().any(|r| r.check == c.id && r.round == "base");
+        let new: Vec<&Check> = cross.iter().filter(|c| !on_base(c)).copied().collect();
+        let tree = self.gate.repo().read_commit(base)?.tree;
+        let r#gen = Sha256::of(self.plan.spec_commit.to_string());
+        let round = Round { slice: None, r#gen, attempt: 0, name: "base".into(), tree, overlay: Vec::new() };
+        self.gate.round(&round, &new).await?;
+        Ok(())
+    }
+
+    fn commit(&self, slice: &Slice, tip: Oid, candidate: Oid, tree: Oid, checks: usize) -> Result<Oid, Failure> {
+        let repo = self.gate.repo();
+        let (author, committer) = repo.identity(self.gate.world.clock.now())?;
+        let title = one_line(&slice.title, 60);
+        let subject = match title.to_lowercase() == slice.id.as_str() || title.is_empty() {
+            true => format!("Land {}", slice.id),
+            false => format!("Land {}: {title}", slice.id),
+        };
+        let mut body = String::new();
+        for requirement in self.plan.spec.requirements.iter().filter(|r| slice.requirements.contains(&r.id)) {
+            body.push_str(&format!("{}: {}\n", one_line(&requirement.id, 40), one_line(&requirement.text, 200)));
+        }
+        if !body.is_empty() {
+            body.push('\n');
+        }
+        let mut trailers = format!("Otto-Run: {}\nOtto-Slice: {}\nOtto-Checks: {checks}\n", self.gate.run, slice.id);
+        if repo.config_bool("format.signOff")?.unwrap_or(false) {
+            trailers.push_str(&format!("Signed-off-by: {} <{}>\n", committer.name, committer.email));
+        }
+        let message = format!("{subject}\n\n{body}{trailers}");
+        let parents = vec![tip, candidate];
+        let commit = NewCommit { tree, parents, author: &author, committer: &committer, message };
+        Ok(repo.write_signed_commit(&commit)?)
+    }
+
+    fn receipt(&self, slice: &Slice, merge: &Merge, results: &[CheckResult]) -> Result<(), Failure> {
+        let now = self.gate.log.read(|state| current(self.plan, state, &slice.id).clone());
+        let known: Vec<&Check> = self.plan.spec.checks().map(|(_, c)| c).collect();
+        let cross = self.gate.log.read(|state| state.checks.clone());
+        let earlier: Vec<&CheckResult> =
+            now.attempts.iter().flat_map(|a| &a.checks).chain(&now.base_checks).chain(&cross).collect();
+        let proof = |r: &CheckResult| known.iter().find(|c| c.id == r.check).map(|c| Proof::new(c, r, &earlier));
+        let last = now.attempts.last();
+        let repo = self.gate.repo();
+        let base = repo.read_commit(merge.candidate)?.parents.first().copied().unwrap_or(merge.candidate);
+        let receipt = Receipt {
+            receipt: 1,
+            run: self.gate.run.clone(),
+            slice: slice.id.clone(),
+            r#gen: self.plan.generation(&slice.id),
+            base,
+            candidate: merge.candidate,
+            tested_tree: merge.tree,
+            checks: results.iter().filter_map(proof).collect(),
+            agent: last.map(|a| a.provider.clone()).unwrap_or_default(),
+            cost: now.cost,
+        };
+        let landed = Kind::MergeLanded { commit: merge.commit, tree: merge.tree, tip: merge.tip };
+        let fact = self.fact(slice, last.map_or(0, |a| a.n), landed);
+        // One batch: a landing is never told without its receipt.
+        Ok(self.gate.log.record_with_note(&[fact], Some((merge.commit, &receipt.note())))?)
+    }
+
+    fn give_back(
+        &self,
+        slice: &Slice,
+        now: &SliceState,
+        reason: AttemptFailure,
+        detail: String,
+    ) -> Result<(), Failure> {
+        let attempt = now.attempts.last().map_or(0, |a| a.n);
+        Ok(self.gate.log.record(&[self.fact(slice, attempt, Kind::MergeRepair { reason, detail })])?)
+    }
+
+    fn fact(&self, slice: &Slice, attempt: u32, kind: Kind) -> Fact {
+        Fact::slice(&slice.id, self.plan.generation(&slice.id), (attempt > 0).then_some(attempt), kind)
+    }
+}
+
+/// The path of the checked-in copy of a spec.
+pub fn working_copy_path(spec: &crate::base::SpecId) -> BString {
+    format!(".otto/specs/{spec}.json").as_bytes().as_bstr().to_owned()
+}

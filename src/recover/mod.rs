@@ -1,1 +1,79 @@
-//! Putting right what a dead process left.
+//! Putting right what a dead process left of a run, before it goes on: git is the judge of what happened.
+
+use crate::{
+    base::{Failure, SliceId},
+    gate::Gate,
+    journal::{
+        event::{Fact, Kind},
+        state::{Merge, Phase},
+    },
+    plan::model::{Plan, current},
+    store::lane::Lane,
+    workspace,
+};
+
+/// What has to be put right, found before anything is changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Repairs {
+    /// Slices whose merge is on the target, though nothing says so.
+    pub landed: Vec<SliceId>,
+    /// Slices whose merge is not on the target: they are merged and tested again.
+    pub unlanded: Vec<SliceId>,
+    /// Workspaces that nobody works in.
+    pub workspaces: usize,
+}
+
+impl Repairs {
+    /// The plan in words, one line each.
+    pub fn words(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        out.extend(self.landed.iter().map(|s| format!("`{s}` is on the target: record its landing and its receipt")));
+        out.extend(self.unlanded.iter().map(|s| format!("`{s}` was under test: merge and test it again")));
+        if self.workspaces > 0 {
+            let n = self.workspaces;
+            out.push(format!("remove {n} workspace{} of the process that died", if n == 1 { "" } else { "s" }));
+        }
+        out
+    }
+}
+
+/// Compares the journal with git.
+pub fn survey(gate: &Gate, plan: &Plan, lane: &Lane) -> Result<Repairs, Failure> {
+    let repo = gate.repo();
+    let tip = lane.tip()?.commit;
+    let mut repairs = Repairs { workspaces: workspace::leftovers(&gate.root)?, ..Default::default() };
+    for slice in &plan.spec.slices {
+        let now = gate.log.read(|state| current(plan, state, &slice.id).clone());
+        let Some(merge) = now.merge.as_ref().filter(|_| now.phase == Phase::Merging) else { continue };
+        // A merge that the target does not contain may be gone from the repository: then it did not land.
+        let there = repo.read_commit(merge.commit).is_ok() && repo.is_ancestor(merge.commit, tip)?;
+        if there { &mut repairs.landed } else { &mut repairs.unlanded }.push(slice.id.clone());
+    }
+    Ok(repairs)
+}
+
+/// Performs the repairs; `record_landing` writes the landing and its receipt.
+pub fn perform(
+    gate: &Gate,
+    plan: &Plan,
+    lane: &Lane,
+    repairs: &Repairs,
+    record_landing: &dyn Fn(&SliceId, &Merge) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut actions = repairs.words();
+    if let Some((branch, to)) = lane.catch_up()? {
+        actions.push(format!("{branch} caught up with the landings, to {}", to.short()));
+    }
+    for id in &repairs.landed {
+        let merge = gate.log.read(|state| current(plan, state, id).merge.clone());
+        if let Some(merge) = merge {
+            record_landing(id, &merge)?;
+        }
+    }
+    lane.unpin_all()?;
+    workspace::sweep(&gate.world, &gate.root)?;
+    if !actions.is_empty() {
+        gate.log.record(&[Fact::run(Kind::RecoveryPerformed { actions })])?;
+    }
+    Ok(())
+}

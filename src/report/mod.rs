@@ -1,8 +1,19 @@
 //! The proof packet: what was asked, what was built, what proves it and what is missing. Rendered from refs, never
 //! stored in them: the same refs give the same bytes.
 
+use std::{
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    base::{Failure, RunId},
+    git::Repo,
+};
+
 mod assemble;
 mod escape;
+mod gather;
 mod markdown;
 pub mod model;
 #[cfg(test)]
@@ -10,14 +21,41 @@ mod tests;
 pub mod words;
 
 pub use assemble::{Material, assemble};
+pub use gather::packet;
 pub use markdown::markdown;
-
 pub use model::NO_MODEL;
 use model::Packet;
 
 /// The packet as JSON: two-space indent, a newline at the end.
-pub fn json(packet: &Packet) -> Result<Vec<u8>, serde_json::Error> {
-    let mut bytes = serde_json::to_vec_pretty(packet)?;
+pub fn json(packet: &Packet) -> Result<Vec<u8>, Failure> {
+    let mut bytes = serde_json::to_vec_pretty(packet).map_err(io::Error::from)?;
     bytes.push(b'\n');
     Ok(bytes)
+}
+
+/// Where a packet was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// For people.
+    pub markdown: PathBuf,
+    /// For programs.
+    pub json: PathBuf,
+}
+
+/// Writes a packet beside the repository's objects, for people and programs that do not ask otto: a copy, never read.
+pub fn write(repo: &Repo, run: &RunId, packet: &Packet) -> Result<Paths, Failure> {
+    let dir = repo.common_dir().join("otto/packets").join(run.as_str());
+    std::fs::create_dir_all(&dir)?;
+    let paths = Paths { markdown: dir.join("packet.md"), json: dir.join("packet.json") };
+    replace(&dir, &paths.json, &json(packet)?)?;
+    replace(&dir, &paths.markdown, markdown(packet)?.as_bytes())?;
+    Ok(paths)
+}
+
+/// Replaces a file at once: whoever reads it sees the old or the new content.
+fn replace(dir: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    file.write_all(bytes)?;
+    file.persist(path)?;
+    Ok(())
 }

@@ -6,6 +6,7 @@
 pub mod chain;
 mod error;
 pub mod evidence;
+pub mod lane;
 pub mod lease;
 pub mod names;
 pub mod record;

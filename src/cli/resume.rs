@@ -1,0 +1,95 @@
+//! `git otto resume`: go on with a run that was interrupted.
+
+use crate::{
+    base::{Exit, Failure, RunId},
+    cli::{
+        Start, progress,
+        run::{conclude, drive_to_the_end},
+        session::{self, Choices},
+    },
+    journal,
+    store::{
+        Store,
+        lease::{self, SpecLock},
+        record, run,
+    },
+};
+
+/// Go on with a run that was interrupted.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The run, or the spec whose newest run is meant [default: the one unfinished run]
+    #[arg(value_name = "RUN")]
+    run: Option<String>,
+    /// Say what would be done; do nothing
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    #[command(flatten)]
+    choices: Choices,
+}
+
+/// Runs the command.
+pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
+    let store = start.store()?;
+    let Some(id) = find(&store, args.run.as_deref())? else {
+        if start.ui.is_json() {
+            start.ui.answer_json(&serde_json::json!({"schema": "otto.resume/1", "run": null}))?;
+        } else {
+            start.ui.answer("nothing to resume: no run is unfinished\n")?;
+        }
+        return Ok(Exit::Done);
+    };
+    if !args.dry_run {
+        store.repo.identity(start.world.clock.now())?;
+    }
+    let held = lease::lock_spec(&store, id.spec(), &format!("git otto resume {id}"))?;
+    if args.dry_run {
+        start.ui.answer(&format!("would go on with {id}\n"))?;
+        return Ok(Exit::Done);
+    }
+    go_on(start, &store, held, &id, &args.choices)
+}
+
+/// Takes a run up, puts right what was left, and drives it to its end.
+pub fn go_on(start: &Start, store: &Store, held: SpecLock, id: &RunId, choices: &Choices) -> Result<Exit, Failure> {
+    if is_finished(store, id)? {
+        start.ui.say(&format!("{id} is finished"))?;
+        return conclude(start, store, id);
+    }
+    let driver = session::reopen(start, store, held, id, choices, progress::watch(start.ui.clone()))?;
+    drive_to_the_end(start, store, driver)
+}
+
+fn is_finished(store: &Store, id: &RunId) -> Result<bool, Failure> {
+    let (at, _) = run::load(&store.repo, id)?;
+    Ok(journal::read(&store.repo, id, at)?.state.finished.is_some())
+}
+
+/// The run that is meant: by its own id, by its spec, or the one that is unfinished.
+fn find(store: &Store, name: Option<&str>) -> Result<Option<RunId>, Failure> {
+    if let Some(name) = name {
+        if let Ok(id) = name.parse::<RunId>() {
+            return Ok(Some(id));
+        }
+        let newest = name.parse().ok().map(|spec| run::newest(&store.repo, &spec)).transpose()?.flatten();
+        return newest.map(Some).ok_or_else(|| {
+            Failure::new(Exit::Usage, format!("{name:?} is neither a run nor a spec with one")).hint("git otto status")
+        });
+    }
+    let mut open = Vec::new();
+    for (spec, _) in record::list(&store.repo)? {
+        if let Some(id) = run::newest(&store.repo, &spec)?
+            && !is_finished(store, &id)?
+        {
+            open.push(id);
+        }
+    }
+    match open.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(one.clone())),
+        many => {
+            let hint = many.iter().map(|r| format!("git otto resume {r}")).collect::<Vec<_>>().join("\n");
+            Err(Failure::new(Exit::Usage, format!("{} runs are unfinished: say which", many.len())).hint(hint))
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! `git otto run`: an intent becomes a landed, proven product.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::{
+    base::{Exit, Failure, RunId, SpecId},
+    cli::{
+        Start, approve,
+        drive::{Driven, Driver, drive},
+        progress::{self, verdict_style, verdict_word},
+        resume,
+        session::{self, Choices, refuse_unrunnable},
+        source::{self, Source},
+    },
+    journal::{self, event::Verdict},
+    report,
+    store::{
+        Store,
+        lease,
+        record::{self, By, Phase},
+        run,
+    },
+};
+
+/// Turn an intent into a landed, proven product.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The intent: a Markdown file, - for standard input, or the id of a spec
+    #[arg(value_name = "INTENT")]
+    intent: String,
+    /// The intent is prose, not the name of a file or spec
+    #[arg(long)]
+    text: bool,
+    /// The id of the spec [default: from its title]
+    #[arg(long, value_name = "ID")]
+    id: Option<SpecId>,
+    /// Approve without asking
+    #[arg(long, short)]
+    yes: bool,
+    #[command(flatten)]
+    choices: Choices,
+}
+
+/// Runs the command.
+pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
+    let store = start.store()?;
+    store.repo.identity(start.world.clock.now())?;
+    let source = source::resolve(start, &store, &args.intent, args.text)?;
+    run_source(start, &store, source, args.id.as_ref(), args.yes, &args.choices)
+}
+
+/// The story of a run: compile, approve, build and land, judge, show.
+pub fn run_source(
+    start: &Start,
+    store: &Store,
+    source: Source,
+    id: Option<&SpecId>,
+    yes: bool,
+    choices: &Choices,
+) -> Result<Exit, Failure> {
+    let (held, commit, phase, guessed) = match source {
+        Source::Text(text, name, folder) => {
+            let draft = match name.ends_with(".json") {
+                true => source::read_spec(&text, &name, folder.as_deref())?,
+                false => source::compile(start, store, &text, &name, id)?,
+            };
+            refuse_unrunnable(&draft.spec)?;
+            let held = lease::lock_spec(store, &draft.spec.id, "git otto run")?;
+            let (appended, phase) = source::record(store, &draft, By::Otto)?;
+            (held, appended.commit, phase, draft.guessed)
+        }
+        Source::Spec(id) => {
+            let held = lease::lock_spec(store, &id, "git otto run")?;
+            let gone = || Failure::new(Exit::Usage, format!("the spec {id} is gone")).hint("git otto status");
+            let commit = record::tip(&store.repo, &id)?.ok_or_else(gone)?;
+            let phase = record::load(&store.repo, commit)?.record.kind.phase();
+            (held, commit, phase, Vec::new())
+        }
+    };
+    let commit = match phase {
+        Phase::Draft => match approve::approve(start, store, commit, yes, &guessed)? {
+            Some(commit) => commit,
+            None => return Ok(Exit::Refused),
+        },
+        Phase::Approved => commit,
+        Phase::Closed => {
+            let text = format!("the spec {} is closed", held.spec());
+            return Err(Failure::new(Exit::Refused, text).hint("start another one: git otto run --id <id> <intent>"));
+        }
+    };
+    if let Some(last) = run::newest(&store.repo, held.spec())? {
+        let (at, anchor) = run::load(&store.repo, &last)?;
+        let state = journal::read(&store.repo, &last, at)?.state;
+        match state.finished {
+            None => {
+                start.ui.say(&format!("going on with {last}"))?;
+                return resume::go_on(start, store, held, &last, choices);
+            }
+            Some(end) if end.verdict == Verdict::Passed && anchor.spec_commit == commit => {
+                start.ui.say("nothing changed since it passed")?;
+                return conclude(start, store, &last);
+            }
+            Some(_) => {}
+        }
+    }
+    let driver = session::begin(start, store, held, commit, choices, progress::watch(start.ui.clone()))?;
+    drive_to_the_end(start, store, driver)
+}
+
+/// Puts right what a dead process left, drives the run to its end, and says how it ended.
+pub fn drive_to_the_end(start: &Start, store: &Store, driver: Arc<Driver>) -> Result<Exit, Failure> {
+    let id = driver.gate.run.clone();
+    let again = || format!("git otto resume {id}");
+    let driven = driver.survey().and_then(|found| driver.repair(&found)).and_then(|()| drive(driver.clone()));
+    match driven {
+        Ok(Driven::Finished(_)) => {
+            if let Ok(driver) = Arc::try_unwrap(driver) {
+                driver.give_back()?;
+            }
+            conclude(start, store, &id)
+        }
+        Ok(Driven::Interrupted) => {
+            start.ui.say(&format!("interrupted; to go on: {}", again()))?;
+            Ok(Exit::Interrupted)
+        }
+        Err(failure) => Err(Failure { hint: failure.hint.or_else(|| Some(again())), ..failure }),
+    }
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    schema: &'static str,
+    run: &'a RunId,
+    verdict: Verdict,
+    why: &'a [String],
+    packet: String,
+    packet_json: String,
+}
+
+/// Writes the packet of a finished run and says how it ended.
+pub fn conclude(start: &Start, store: &Store, id: &RunId) -> Result<Exit, Failure> {
+    let (at, anchor) = run::load(&store.repo, id)?;
+    let state = journal::read(&store.repo, id, at)?.state;
+    let packet = report::packet(&store.repo, id)?;
+    let paths = report::write(&store.repo, id, &packet)?;
+    let end = state.finished.ok_or_else(|| Failure::new(Exit::Internal, format!("{id} is not finished")))?;
+    let exit = match end.verdict {
+        Verdict::Passed => Exit::Done,
+        Verdict::Partial => Exit::Partial,
+        Verdict::Blocked => Exit::Blocked,
+    };
+    if start.ui.is_json() {
+        let (packet, packet_json) = (paths.markdown.display().to_string(), paths.json.display().to_string());
+        let answer = Answer { schema: "otto.run/1", run: id, verdict: end.verdict, why: &end.why, packet, packet_json };
+        start.ui.answer_json(&answer)?;
+        return Ok(exit);
+    }
+    let word = start.ui.paint_answer(verdict_style(end.verdict), verdict_word(end.verdict));
+    let branch = anchor.target.strip_prefix("refs/heads/").unwrap_or(&anchor.target);
+    let landed = state.landings.len();
+    let slices = if landed == 1 { "slice" } else { "slices" };
+    start.ui.answer(&format!("{word}: {landed} {slices} landed on {branch} ({})\n", end.target.short()))?;
+    for why in &end.why {
+        start.ui.answer(&format!("  {}\n", crate::base::text::one_line(why, 300)))?;
+    }
+    if packet.is_literate() {
+        start.ui.say(report::NO_MODEL)?;
+    }
+    start.ui.answer(&format!("packet: {}\n", paths.markdown.display()))?;
+    Ok(exit)
+}

@@ -1,0 +1,281 @@
+//! Opening a run: a new one, or one that was left, with everything that its driver needs.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use crate::{
+    agent::Provider,
+    base::{Exit, Failure, Oid, Point, RunId, SpecId},
+    cli::{Start, drive::Driver},
+    gate::Gate,
+    git::{Head, NewCommit, Old, RefEdit, Swap},
+    journal::{
+        self, Log,
+        event::{Fact, Kind},
+        log::Watch,
+    },
+    plan::model::{Plan, blocks, refusals},
+    queue::working_copy_path,
+    spec::{self, model::Spec},
+    store::{
+        Store,
+        lane::Lane,
+        lease::{Lease, SpecLock},
+        names, record,
+        run::{self, Limits, RunAnchor},
+    },
+    workspace,
+};
+
+/// What a person may choose for a run.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Choices {
+    /// Who builds slices that the intent carries no files for: `command:<program and arguments>`
+    #[arg(long, value_name = "AGENT")]
+    pub agent: Option<String>,
+    /// The branch to land on [default: otto/<spec>]
+    #[arg(long, value_name = "BRANCH")]
+    pub target: Option<String>,
+    /// How many slices are built at once [config: otto.jobs]
+    #[arg(long, short, value_name = "N")]
+    pub jobs: Option<u32>,
+    /// Take the run over from another machine that may still be working on it
+    #[arg(long)]
+    pub take_over: bool,
+}
+
+/// The approved spec at a commit.
+pub fn approved(store: &Store, commit: Oid) -> Result<(Spec, record::StoredSpec), Failure> {
+    let stored = record::load(&store.repo, commit)?;
+    let spec = spec::parse(&stored.spec_bytes).map_err(|e| super::source::spec_errors(&commit.short(), &e))?;
+    Ok((spec, stored))
+}
+
+/// Refuses a spec that this version cannot run, naming everything that it cannot.
+pub fn refuse_unrunnable(spec: &Spec) -> Result<(), Failure> {
+    let causes = refusals(spec);
+    if causes.is_empty() {
+        return Ok(());
+    }
+    let message = format!("this version cannot run the spec {}: nothing was started, nothing is skipped", spec.id);
+    let hint = "express what must hold as `cli_probe` or `repo_test`, or use a version that can: git otto doctor";
+    Err(Failure { exit: Exit::Usage, message, causes, hint: Some(hint.into()) })
+}
+
+/// Who builds: the choice, else `otto.build.agent`, else `otto.agent`, else the intent itself where it carries all code.
+pub fn agent(store: &Store, choice: Option<&str>, spec: &Spec) -> Result<Provider, Failure> {
+    let config = || store.repo.config("otto.build.agent").or_else(|| store.repo.config("otto.agent"));
+    if let Some(name) = choice.map(str::to_owned).or_else(config) {
+        return Ok(name.parse::<Provider>()?);
+    }
+    let bare: Vec<_> = spec.slices.iter().filter(|s| blocks(spec, &s.id, 1).is_empty()).collect();
+    if bare.is_empty() {
+        return Ok(Provider::Literate);
+    }
+    let names: Vec<_> = bare.iter().map(|s| format!("`{}`", s.id)).collect();
+    let text = format!("no agent is set up, and the intent carries no files for {}", names.join(", "));
+    Err(Failure::new(Exit::Agent, text).hint("git config otto.agent 'command:<program and arguments>'"))
+}
+
+/// What a run may use up: the choices, else the configuration.
+pub fn limits(store: &Store, choices: &Choices) -> Result<Limits, Failure> {
+    let defaults = Limits::default();
+    let number = |key: &str, default: u64, min: i64| -> Result<u64, Failure> {
+        match store.repo.config_int(key)? {
+            None => Ok(default),
+            Some(n) if n >= min => Ok(n as u64),
+            Some(n) => Err(Failure::new(Exit::Usage, format!("{key} is {n}; it must be at least {min}"))
+                .hint(format!("git config {key} {default}"))),
+        }
+    };
+    let dollars = |key: &str, default: Option<u64>| -> Result<Option<u64>, Failure> {
+        let Some(text) = store.repo.config(key) else { return Ok(default) };
+        let amount = text.parse::<f64>().ok().filter(|a| (0.0..1e9).contains(a));
+        let amount = amount.ok_or_else(|| {
+            Failure::new(Exit::Usage, format!("{key} is {text:?}; it must be an amount in US dollars"))
+                .hint(format!("git config {key} 10"))
+        })?;
+        Ok(Some((amount * 1e6) as u64))
+    };
+    let jobs = match choices.jobs {
+        Some(0) => return Err(Failure::new(Exit::Usage, "--jobs must be at least 1")),
+        Some(n) => n,
+        None => number("otto.jobs", defaults.jobs.into(), 1)?.min(1024) as u32,
+    };
+    Ok(Limits {
+        jobs,
+        attempts: number("otto.attempts", defaults.attempts.into(), 1)?.min(100) as u32,
+        repairs: number("otto.repairs", defaults.repairs.into(), 0)?.min(100) as u32,
+        slice_wall_s: number("otto.slice.wall", defaults.slice_wall_s, 1)?,
+        agent_idle_s: number("otto.agent.idle", defaults.agent_idle_s, 1)?,
+        slice_usd_micros: dollars("otto.slice.budget.usd", defaults.slice_usd_micros)?,
+        run_usd_micros: dollars("otto.budget.usd", defaults.run_usd_micros)?,
+    })
+}
+
+/// The full name of the target branch. One that somebody has checked out is refused: a run never moves a checkout.
+fn target(store: &Store, spec: &SpecId, choice: Option<&str>) -> Result<String, Failure> {
+    let name = match choice {
+        None => names::default_branch(spec),
+        Some(name) => format!("refs/heads/{}", name.strip_prefix("refs/heads/").unwrap_or(name)),
+    };
+    if store.repo.git(&["check-ref-format", &name], None)?.code != Some(0) {
+        return Err(Failure::new(Exit::Usage, format!("{name:?} is no name for a branch")));
+    }
+    names::check_free(store.repo.refs(), &name)?;
+    for (path, head) in store.repo.checked_out()? {
+        if matches!(&head, Head::Branch(branch, _) if *branch == name) {
+            let text = format!("{name} is checked out in {}, and a run never moves a checkout", path.display());
+            return Err(
+                Failure::new(Exit::Refused, text).hint("git switch <another branch>, or choose --target <branch>")
+            );
+        }
+    }
+    Ok(name)
+}
+
+/// The commit that a new run starts from: the target, else HEAD, else an empty start for a repository without commits.
+fn base(start: &Start, store: &Store, target: &str, spec: &Spec) -> Result<Oid, Failure> {
+    if let Some(tip) = store.repo.refs().read(target)? {
+        return Ok(tip);
+    }
+    match store.repo.head()? {
+        Head::Detached(commit) | Head::Branch(_, Some(commit)) => Ok(commit),
+        Head::Branch(_, None) => {
+            let (author, committer) = store.repo.identity(start.world.clock.now())?;
+            let message = format!("Start {}\n", spec.title);
+            let tree = store.repo.empty_tree()?;
+            let commit = NewCommit { tree, parents: Vec::new(), author: &author, committer: &committer, message };
+            Ok(store.repo.write_commit(&commit)?)
+        }
+    }
+}
+
+/// Creates a run of the approved spec at `commit`; it is durable before anything of it starts.
+pub fn begin(
+    start: &Start,
+    store: &Store,
+    lock: SpecLock,
+    commit: Oid,
+    choices: &Choices,
+    watch: Watch,
+) -> Result<Arc<Driver>, Failure> {
+    let (spec, _) = approved(store, commit)?;
+    refuse_unrunnable(&spec)?;
+    let agent = agent(store, choices.agent.as_deref(), &spec)?;
+    let target = target(store, &spec.id, choices.target.as_deref())?;
+    let limits = limits(store, choices)?;
+    let base = base(start, store, &target, &spec)?;
+    let created = start.world.clock.now();
+    let id = RunId::new(&spec.id, created, &start.world.ids.hex(6)?)
+        .map_err(|e| Failure::new(Exit::Internal, e.to_string()))?;
+    let lease = lock.lease(store, &id, &target, choices.take_over)?;
+    let schemas = spec::schema_digests();
+    let agents = BTreeMap::from([("build".to_owned(), agent.to_string())]);
+    let anchor = RunAnchor {
+        format: run::FORMAT,
+        run: id,
+        spec: spec.id.clone(),
+        spec_commit: commit,
+        target,
+        base,
+        limits,
+        agents,
+        prompts: BTreeMap::new(),
+        schemas,
+        created,
+    };
+    let at = run::create(store, &anchor)?;
+    start.world.faults.hit(Point::RunStartAfterAnchor)?;
+    open(start, store, lease, at, anchor, agent, watch)
+}
+
+/// Takes up a run that was left.
+pub fn reopen(
+    start: &Start,
+    store: &Store,
+    lock: SpecLock,
+    id: &RunId,
+    choices: &Choices,
+    watch: Watch,
+) -> Result<Arc<Driver>, Failure> {
+    let (at, anchor) = run::load(&store.repo, id)?;
+    let name = choices.agent.as_deref().or(anchor.agents.get("build").map(String::as_str)).unwrap_or("literate");
+    let agent = name.parse::<Provider>()?;
+    let lease = lock.lease(store, id, &anchor.target, choices.take_over)?;
+    open(start, store, lease, at, anchor, agent, watch)
+}
+
+/// Brings a run's refs and journal to where its driver can start.
+fn open(
+    start: &Start,
+    store: &Store,
+    lease: Lease,
+    at: Oid,
+    anchor: RunAnchor,
+    agent: Provider,
+    watch: Watch,
+) -> Result<Arc<Driver>, Failure> {
+    let lease = Arc::new(lease);
+    let (spec, stored) = approved(store, anchor.spec_commit)?;
+    ensure_target(store, &lease, &anchor)?;
+    start.world.faults.hit(Point::RunStartAfterTarget)?;
+    let replayed = journal::read(&store.repo, &anchor.run, at)?;
+    let state = replayed.state;
+    let writer = journal::Writer::open(store, &anchor.run, at, state.lamport)?;
+    let fresh = state.started.is_none();
+    let log = Arc::new(Log::new(writer, state, watch));
+    let opening = if fresh {
+        Kind::RunStarted { spec: anchor.spec_commit, target: anchor.target.clone(), base: anchor.base }
+    } else {
+        Kind::RunResumed { reason: "taken up again".into() }
+    };
+    log.record(&[Fact::run(opening)])?;
+    let working_copy = match store.repo.config("otto.workingCopy").as_deref() {
+        Some("off") => None,
+        _ => Some((working_copy_path(&spec.id), stored.spec_bytes.clone())),
+    };
+    let root = run_root(start, store, &anchor.run)?;
+    let gate = Gate {
+        world: start.world.clone(),
+        store: store.clone(),
+        log,
+        run: anchor.run.clone(),
+        root,
+        setup: spec.setup.clone(),
+        contents: stored.files,
+        check_env: check_env(start, store),
+    };
+    let lane = Lane::new(store.clone(), anchor.run.clone(), anchor.target.clone(), lease.clone());
+    let plan = Plan::new(anchor.spec_commit, spec, anchor.limits.clone());
+    Ok(Arc::new(Driver { gate, plan, lane, lease, agent, working_copy }))
+}
+
+/// Creates the refs of the target where a new run, or one that died at its start, lacks them.
+fn ensure_target(store: &Store, lease: &Lease, anchor: &RunAnchor) -> Result<(), Failure> {
+    let name = names::target(&anchor.run);
+    if store.repo.refs().read(&name)?.is_some() {
+        return Ok(());
+    }
+    let mut edits = vec![RefEdit { name, old: Old::Absent, new: Some(anchor.base) }];
+    if store.repo.refs().read(&anchor.target)?.is_none() {
+        edits.push(RefEdit { name: anchor.target.clone(), old: Old::Absent, new: Some(anchor.base) });
+    }
+    match lease.swap(&edits, "start")? {
+        Swap::Done => Ok(()),
+        Swap::Lost { name, .. } => {
+            let text = format!("{name} was made by somebody else while the run {} started", anchor.run);
+            Err(Failure::new(Exit::Locked, text).hint(format!("git otto resume {}", anchor.run)))
+        }
+    }
+}
+
+fn run_root(start: &Start, store: &Store, run: &RunId) -> Result<PathBuf, Failure> {
+    Ok(workspace::root(&start.world, &store.repo)?.join(run.as_str()))
+}
+
+/// The variables that `otto.checkEnv` lets checks see, by name.
+fn check_env(start: &Start, store: &Store) -> Vec<(String, String)> {
+    let names = store.repo.config_all("otto.checkEnv");
+    let names = names.iter().flat_map(|v| v.split([',', ' '])).filter(|n| !n.is_empty());
+    names.filter_map(|n| Some((n.to_owned(), start.world.env.var(n)?.to_owned()))).collect()
+}

@@ -1,0 +1,198 @@
+//! From what a person typed to a draft spec: an intent file, standard input, a spec as JSON, the id of a spec, or prose.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    base::{Exit, Failure, Sha256, SpecId},
+    cli::Start,
+    intent,
+    spec::{self, model::Spec},
+    store::{
+        Store,
+        record::{self, Appended, By, Content, Kind, NewRecord, Phase},
+    },
+};
+
+/// The largest intent or spec that is read.
+const MAX: u64 = 16 << 20;
+
+/// What a person named.
+pub enum Source {
+    /// A text with the name to show for it, and the folder that its files are in.
+    Text(Vec<u8>, String, Option<PathBuf>),
+    /// A spec of this repository.
+    Spec(SpecId),
+}
+
+/// A spec, not yet in the repository.
+pub struct Draft {
+    /// The spec.
+    pub spec: Spec,
+    /// The contents that it names.
+    pub files: BTreeMap<Sha256, Vec<u8>>,
+    /// What the compiler guessed.
+    pub guessed: Vec<String>,
+}
+
+/// Finds out what `name` is: an existing file, `-` for standard input, then the id of a spec, else prose.
+pub fn resolve(start: &Start, store: &Store, name: &str, prose: bool) -> Result<Source, Failure> {
+    if prose {
+        return Err(no_compiler());
+    }
+    if name == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().take(MAX + 1).read_to_end(&mut bytes)?;
+        return Ok(Source::Text(bounded(bytes, "standard input")?, "<stdin>".into(), None));
+    }
+    let path = start.world.env.cwd.join(name);
+    if path.is_file() {
+        let folder = path.parent().map(Path::to_owned);
+        return Ok(Source::Text(read(&path)?, name.to_owned(), folder));
+    }
+    if let Ok(id) = name.parse::<SpecId>()
+        && record::tip(&store.repo, &id)?.is_some()
+    {
+        return Ok(Source::Spec(id));
+    }
+    let looks_like_path = !name.contains(char::is_whitespace) && (name.contains('/') || name.contains('.'));
+    if looks_like_path || name.parse::<SpecId>().is_ok() {
+        let text = format!("{name:?} is neither a file nor a spec of this repository");
+        return Err(Failure::new(Exit::Usage, text).hint("git otto status    (lists the specs)"));
+    }
+    Err(no_compiler())
+}
+
+/// Prose needs an agent to compile it, and this version has none that can.
+fn no_compiler() -> Failure {
+    let text = "prose needs an agent that compiles it into a spec, and none is available in this version";
+    Failure::new(Exit::Agent, text)
+        .hint("write the intent as Markdown with slices and checks (docs/intent.md), then: git otto run <file>")
+}
+
+/// Reads a file of bounded size.
+pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let cannot = |e: std::io::Error| Failure::new(Exit::Usage, format!("cannot read {}: {e}", path.display()));
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|f| f.take(MAX + 1).read_to_end(&mut bytes)).map_err(cannot)?;
+    bounded(bytes, &path.display().to_string())
+}
+
+fn bounded(bytes: Vec<u8>, what: &str) -> Result<Vec<u8>, Failure> {
+    if bytes.len() as u64 > MAX {
+        return Err(Failure::new(Exit::Invalid, format!("{what} is larger than {} MiB", MAX >> 20)));
+    }
+    Ok(bytes)
+}
+
+/// Compiles an intent in Markdown. The id is the one given, else that of the spec of the same title, else the slug of
+/// the title, numbered where another spec has it.
+pub fn compile(start: &Start, store: &Store, text: &[u8], name: &str, id: Option<&SpecId>) -> Result<Draft, Failure> {
+    let go = |id: Option<&SpecId>| {
+        let compiled =
+            intent::compile(text, name, id).and_then(|compiled| match spec::parse(&spec::write(&compiled.spec)) {
+                Ok(_) => Ok(compiled),
+                Err(errors) => Err(compiled.refuse(errors.into_iter().map(|e| (e.pointer, e.message)))),
+            });
+        compiled.map_err(|errors| {
+            let n = errors.list.len() + errors.more;
+            let message = format!("{name} has {n} error{}", if n == 1 { "" } else { "s" });
+            if !start.ui.is_json() {
+                let _ = start.ui.say(&errors.render(start.ui.is_colored()));
+            }
+            let causes = match start.ui.is_json() {
+                true => errors.list.iter().map(|e| format!("{}:{}: {}", e.line, e.column, e.message)).collect(),
+                false => Vec::new(),
+            };
+            Failure { exit: Exit::Invalid, message, causes, hint: Some("the format: docs/intent.md".into()) }
+        })
+    };
+    let mut compiled = go(id)?;
+    if id.is_none() {
+        let slug = compiled.spec.id.clone();
+        let free = free_id(store, &slug, &compiled.spec.title)?;
+        if free != slug {
+            compiled = go(Some(&free))?;
+        }
+    }
+    Ok(Draft { spec: compiled.spec, files: compiled.files, guessed: compiled.guessed })
+}
+
+/// The first id of a slug that is free, or whose spec has that title already.
+fn free_id(store: &Store, slug: &SpecId, title: &str) -> Result<SpecId, Failure> {
+    let mut id = slug.clone();
+    for n in 2..1000 {
+        let Some(tip) = record::tip(&store.repo, &id)? else { return Ok(id) };
+        let stored = record::load(&store.repo, tip)?;
+        if spec::parse(&stored.spec_bytes).is_ok_and(|s| s.title == title) {
+            return Ok(id);
+        }
+        id = slug.numbered(n);
+    }
+    let text = format!("a thousand specs are named {slug}");
+    Err(Failure::new(Exit::Usage, text).hint("name it: --id <id>"))
+}
+
+/// Reads a spec as JSON; the contents that it names are looked for in `files/<sha256>` beside it.
+pub fn read_spec(bytes: &[u8], name: &str, folder: Option<&Path>) -> Result<Draft, Failure> {
+    let spec = spec::parse(bytes).map_err(|errors| spec_errors(name, &errors))?;
+    let mut files = BTreeMap::new();
+    let named = spec.files.iter().map(|f| f.sha256).chain(spec.checks().flat_map(|(_, c)| c.files.values().copied()));
+    for digest in named {
+        let path = folder.map(|f| f.join("files").join(digest.to_string()));
+        let content = path.filter(|p| p.is_file()).map(|p| read(&p)).transpose()?;
+        let content = content.filter(|c| Sha256::of(c) == digest).ok_or_else(|| {
+            let text = format!("{name} names the content {digest}, and files/{digest} beside it does not hold it");
+            Failure::new(Exit::Invalid, text)
+        })?;
+        files.insert(digest, content);
+    }
+    Ok(Draft { spec, files, guessed: Vec::new() })
+}
+
+/// What is wrong with a spec, all of it.
+pub fn spec_errors(name: &str, errors: &[spec::SpecError]) -> Failure {
+    let n = errors.len();
+    let message = format!("{name} is no valid spec: {n} error{}", if n == 1 { "" } else { "s" });
+    let causes = errors.iter().map(|e| e.to_string()).collect();
+    Failure { exit: Exit::Invalid, message, causes, hint: Some("git otto schema spec".into()) }
+}
+
+/// Records a draft in the history of its spec, unless that says the same already.
+pub fn record(store: &Store, draft: &Draft, by: By) -> Result<(Appended, Phase), Failure> {
+    let id = &draft.spec.id;
+    let bytes = spec::write(&draft.spec);
+    let tip = record::tip(&store.repo, id)?;
+    if let Some(tip) = tip {
+        let stored = record::load(&store.repo, tip)?;
+        let phase = stored.record.kind.phase();
+        let same = stored.spec_bytes == bytes && stored.files == draft.files;
+        if same {
+            return Ok((Appended { commit: tip, new: false }, phase));
+        }
+        if phase != Phase::Draft {
+            let text = format!("the spec {id} is approved, and this is not what was approved");
+            let hint = format!(
+                "to build what was approved: git otto run {id}\nto start another spec: git otto run --id <id> …"
+            );
+            return Err(Failure::new(Exit::Refused, text).hint(hint));
+        }
+    }
+    let content = Content { spec: &bytes, files: &draft.files };
+    let new = NewRecord {
+        kind: Kind::Compile,
+        by,
+        title: &draft.spec.title,
+        reason: "Compiled from the intent.",
+        trigger: None,
+        tier: None,
+        content: Some(content),
+        cost: None,
+        merges: None,
+    };
+    Ok((record::append(store, id, new, tip)?, Phase::Draft))
+}

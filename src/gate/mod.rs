@@ -1,0 +1,204 @@
+//! The gate: runs checks on a tree in a clean checkout, keeps the evidence in git, and says so in the journal.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+use crate::{
+    base::{Exit, Failure, Oid, Point, RunId, Sha256, SliceId, World, procs},
+    checks::{
+        self,
+        model::{Cause, Check, Outcome},
+    },
+    git::{BString, Mode, Repo},
+    journal::{
+        Log,
+        event::{Fact, Kind},
+        state::CheckResult,
+    },
+    store::{Store, evidence},
+    workspace,
+};
+
+/// Where the checks of one run are run.
+pub struct Gate {
+    /// The outside world.
+    pub world: World,
+    /// The repository's store.
+    pub store: Store,
+    /// The run's journal.
+    pub log: Arc<Log>,
+    /// The run.
+    pub run: RunId,
+    /// The folder of the run's workspaces, outside the repository.
+    pub root: PathBuf,
+    /// Argument vectors run in a checkout before its checks.
+    pub setup: Vec<Vec<String>>,
+    /// Contents that the spec names.
+    pub contents: BTreeMap<Sha256, Vec<u8>>,
+    /// Variables that checks may see besides the built ones (`otto.checkEnv`).
+    pub check_env: Vec<(String, String)>,
+}
+
+/// Checks to be run on one tree.
+pub struct Round<'a> {
+    /// The slice that it is for; none for cross-slice checks and the audit.
+    pub slice: Option<&'a SliceId>,
+    /// Its generation, or the digest of the spec.
+    pub r#gen: Sha256,
+    /// Its attempt, 0 for none.
+    pub attempt: u32,
+    /// base, candidate, queue-n or audit-n.
+    pub name: String,
+    /// The tree.
+    pub tree: Oid,
+    /// Files laid over the tree: the candidate's own tests on the base.
+    pub overlay: Vec<(BString, Mode, Oid)>,
+}
+
+impl Gate {
+    /// The repository.
+    pub fn repo(&self) -> &Repo {
+        &self.store.repo
+    }
+
+    /// Runs checks one after the other, each in a checkout of its own, so that none sees what another left behind.
+    pub async fn round(&self, round: &Round<'_>, checks: &[&Check]) -> Result<Vec<CheckResult>, Failure> {
+        if checks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let fact = |kind| Fact {
+            kind,
+            slice: round.slice.cloned(),
+            r#gen: round.slice.map(|_| round.r#gen),
+            attempt: (round.attempt > 0).then_some(round.attempt),
+        };
+        let started =
+            |c: &&Check| fact(Kind::CheckStarted { check: c.id.clone(), round: round.name.clone(), tree: round.tree });
+        self.log.record(&checks.iter().map(started).collect::<Vec<_>>())?;
+        let mut outcomes = Vec::new();
+        for check in checks {
+            outcomes.push(self.one(round, check).await?);
+        }
+        self.world.faults.hit(if round.name == "base" { Point::BuildBaseAfter } else { Point::BuildChecksAfter })?;
+        let blobs = self.keep(round, &outcomes)?;
+        self.world.faults.hit(Point::EvidenceAfter)?;
+        let results: Vec<CheckResult> = outcomes
+            .iter()
+            .zip(blobs)
+            .map(|(Outcome { evidence: e, .. }, blob)| CheckResult {
+                check: e.check.clone(),
+                digest: e.digest,
+                round: round.name.clone(),
+                tree: round.tree,
+                cause: e.cause,
+                detail: e.detail.clone(),
+                duration_ms: e.duration_ms,
+                evidence: blob,
+            })
+            .collect();
+        let finished = |r: &CheckResult| {
+            fact(Kind::CheckFinished {
+                check: r.check.clone(),
+                digest: r.digest,
+                round: r.round.clone(),
+                tree: r.tree,
+                passed: r.cause.passed(),
+                cause: r.cause,
+                detail: r.detail.clone(),
+                duration_ms: r.duration_ms,
+                evidence: r.evidence,
+            })
+        };
+        self.log.record(&results.iter().map(finished).collect::<Vec<_>>())?;
+        Ok(results)
+    }
+
+    /// One check in one clean checkout.
+    async fn one(&self, round: &Round<'_>, check: &Check) -> Result<Outcome, Failure> {
+        let name = format!("check-{}-{}-{}", round.slice.map_or("_cross", |s| s.as_str()), round.name, check.id);
+        let place = workspace::clean_checkout(self.repo(), &self.world, &self.root, &name, round.tree)?;
+        for (path, mode, blob) in &round.overlay {
+            let content = self.repo().read_blob(*blob, workspace::MAX_FILE)?;
+            place.lay_over(path.as_ref(), *mode == Mode::Executable, &content)?;
+        }
+        for (path, digest) in &check.files {
+            let content = self.contents.get(digest).ok_or_else(|| {
+                Failure::new(Exit::Invalid, format!("the spec's commit lacks the content of `{path}` (files/{digest})"))
+            })?;
+            place.lay_over(path.as_str().into(), false, content)?;
+        }
+        let on =
+            checks::On { dir: place.dir(), tree: round.tree, scratch: place.scratch(), extra_env: &self.check_env };
+        if let Some(broken) = self.set_up(&on).await? {
+            return Ok(checks::unknown(&self.world, check, &on, broken));
+        }
+        Ok(checks::run(&self.world, check, on).await)
+    }
+
+    /// Runs the spec's setup; says what failed, if anything did. A failed setup is no proof of anything.
+    async fn set_up(&self, on: &checks::On<'_>) -> Result<Option<String>, Failure> {
+        for command in &self.setup {
+            let env = checks::environment(&self.world, on)?;
+            let argv = command.iter().map(Into::into).collect();
+            let spec = procs::Spec { argv, cwd: on.dir.to_owned(), env, stdin: Vec::new() };
+            let bounds = procs::Bounds { wall: Duration::from_secs(600), idle: None, keep: 64 << 10 };
+            let shown = command.join(" ");
+            match procs::run(&*self.world.procs, &spec, bounds).await {
+                Ok(done) if done.limit.is_none() && done.ended == procs::Ended::Exit(0) => {}
+                Ok(done) => {
+                    let last = String::from_utf8_lossy(&done.stderr.bytes()).lines().last().unwrap_or("").to_owned();
+                    return Ok(Some(format!("setup `{shown}` failed ({:?}): {last}", done.ended)));
+                }
+                Err(e) => return Ok(Some(format!("setup `{shown}` could not be started: {e}"))),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Stores evidence; gives the blob of each `result.json`.
+    fn keep(&self, round: &Round<'_>, outcomes: &[Outcome]) -> Result<Vec<Oid>, Failure> {
+        let mut entries = Vec::new();
+        for outcome in outcomes {
+            let dir = self.evidence_dir(round.slice, round.r#gen, round.attempt, &round.name, &outcome.evidence.check);
+            let mut result = serde_json::to_vec_pretty(&outcome.evidence).map_err(std::io::Error::from)?;
+            result.push(b'\n');
+            entries.push((format!("{dir}/result.json"), result));
+            entries.push((format!("{dir}/stdout"), outcome.stdout.clone()));
+            entries.push((format!("{dir}/stderr"), outcome.stderr.clone()));
+        }
+        let ids = evidence::put(&self.store, &self.run, &self.log.writer(), &entries)?;
+        Ok(ids.into_iter().step_by(3).collect())
+    }
+
+    fn evidence_dir(&self, slice: Option<&SliceId>, r#gen: Sha256, attempt: u32, round: &str, check: &str) -> String {
+        let whose = slice.map_or("_cross", |s| s.as_str());
+        format!("{whose}/{}.{attempt}/{round}/{check}", r#gen.short())
+    }
+
+    /// The streams of a check that was run for a slice, cut to their ends: what the next attempt is told.
+    pub fn streams(&self, slice: &SliceId, r#gen: Sha256, attempt: u32, result: &CheckResult) -> [String; 2] {
+        let dir = self.evidence_dir(Some(slice), r#gen, attempt, &result.round, &result.check);
+        ["stdout", "stderr"].map(|stream| {
+            let found = evidence::find(self.repo(), &self.run, &format!("{dir}/{stream}"));
+            let bytes = found.ok().flatten().unwrap_or_default();
+            let start = bytes.len().saturating_sub(4096);
+            String::from_utf8_lossy(&bytes[start..]).into_owned()
+        })
+    }
+}
+
+/// What is not green, one clause each; empty when all is.
+pub fn not_green(results: &[CheckResult]) -> String {
+    let bad = results.iter().filter(|r| !r.cause.passed());
+    bad.map(|r| format!("`{}` {}: {}", r.check, words(r.cause), r.detail)).collect::<Vec<_>>().join("; ")
+}
+
+fn words(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Holds => "holds",
+        Cause::Assertion => "does not hold",
+        Cause::Missing => "found nothing to check",
+        Cause::Error => "broke off",
+        Cause::Timeout => "took too long",
+        Cause::Unknown => "could not be evaluated",
+    }
+}
