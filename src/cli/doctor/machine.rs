@@ -1,0 +1,125 @@
+//! What the machine offers, found out by using it.
+
+use std::{path::Path, time::Duration};
+
+use super::{Finding, Level};
+use crate::{
+    base::{Failure, procs, text::one_line},
+    cli::Start,
+};
+
+/// The oldest git that can do all that is asked of it: 2.38 brought `merge-tree --write-tree`.
+const OLDEST_GIT: (u32, u32) = (2, 38);
+
+/// Looks at the machine.
+pub(super) fn look(start: &Start) -> Result<Vec<Finding>, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(async {
+        vec![
+            git(tried(start, &["git", "--version"]).await),
+            Finding::new("git otto", Level::Good, format!("version {}, gix {}", env!("CARGO_PKG_VERSION"), gix_version())),
+            state_dir(start),
+            bubblewrap(tried(start, &["bwrap", "--unshare-all", "--ro-bind", "/", "/", "true"]).await),
+            landlock(),
+            Finding::new("confinement", Level::Note, "agents and checks run unconfined in this version"),
+        ]
+    }))
+}
+
+/// The version of gix that this program was built with, as its manifest asks for it.
+fn gix_version() -> &'static str {
+    let line = include_str!("../../../Cargo.toml").lines().find(|l| l.starts_with("gix = "));
+    line.and_then(|l| l.split('"').nth(1)).unwrap_or("unknown")
+}
+
+/// What a program printed if it ended well, else why not.
+async fn tried(start: &Start, argv: &[&str]) -> Result<String, String> {
+    let spec = procs::Spec {
+        argv: argv.iter().map(Into::into).collect(),
+        cwd: "/".into(),
+        env: start.world.env.vars.clone().into_iter().collect(),
+        stdin: Vec::new(),
+    };
+    let bounds = procs::Bounds { wall: Duration::from_secs(10), idle: None, keep: 4096 };
+    let done = procs::run(&*start.world.procs, &spec, bounds).await.map_err(|e| e.to_string())?;
+    match done.ended {
+        procs::Ended::Exit(0) => Ok(String::from_utf8_lossy(&done.stdout.bytes()).into_owned()),
+        _ => Err(one_line(&String::from_utf8_lossy(&done.stderr.bytes()), 200)),
+    }
+}
+
+fn git(said: Result<String, String>) -> Finding {
+    let upgrade = format!("install git {}.{} or newer: https://git-scm.com/downloads", OLDEST_GIT.0, OLDEST_GIT.1);
+    let said = match said {
+        Ok(said) => one_line(&said, 80),
+        Err(why) => return Finding::new("git", Level::Broken, format!("git cannot be run: {why}")).mend(upgrade),
+    };
+    match version(&said) {
+        Some(found) if found >= OLDEST_GIT => Finding::new("git", Level::Good, said),
+        Some(_) => Finding::new("git", Level::Broken, format!("{said} is too old to check merges")).mend(upgrade),
+        None => Finding::new("git", Level::Warning, format!("{said:?} tells no version")).mend(upgrade),
+    }
+}
+
+/// Major and minor version in what `git --version` prints.
+fn version(said: &str) -> Option<(u32, u32)> {
+    let mut numbers = said.strip_prefix("git version ")?.split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+fn state_dir(start: &Start) -> Finding {
+    let Some(dir) = start.world.env.state_dir() else {
+        return Finding::new("state", Level::Broken, "neither XDG_STATE_HOME nor HOME says where workspaces may live")
+            .mend("export XDG_STATE_HOME=/path/with/room");
+    };
+    // Nothing is left behind: where the folder does not exist yet, the nearest one above it is tried.
+    let there = dir.ancestors().find(|d| d.is_dir()).unwrap_or(Path::new("/"));
+    match tempfile::tempdir_in(there) {
+        Ok(_) => Finding::new("state", Level::Good, format!("workspaces live in {}", dir.display())),
+        Err(e) => Finding::new("state", Level::Broken, format!("{} cannot be written: {e}", there.display()))
+            .mend("export XDG_STATE_HOME=/path/with/room"),
+    }
+}
+
+fn bubblewrap(said: Result<String, String>) -> Finding {
+    match said {
+        Ok(_) => Finding::new("bubblewrap", Level::Note, "it works here; this version does not use it"),
+        Err(why) => Finding::new("bubblewrap", Level::Note, format!("it does not work here: {why}")),
+    }
+}
+
+fn landlock() -> Finding {
+    let text = match std::fs::read_to_string("/sys/kernel/security/lsm") {
+        Ok(list) if list.split(',').any(|l| l.trim() == "landlock") => "the kernel lists it; this version does not use it",
+        Ok(_) => "the kernel does not list it",
+        Err(_) => "whether the kernel has it cannot be read here",
+    };
+    Finding::new("landlock", Level::Note, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_git_is_told_from_a_new_one() {
+        for (said, level) in [
+            ("git version 2.47.3\n", Level::Good),
+            ("git version 2.38.0-rc1\n", Level::Good),
+            ("git version 3.0\n", Level::Good),
+            ("git version 2.37.9 (Apple Git-145)\n", Level::Broken),
+            ("git version 1.99\n", Level::Broken),
+            ("something else\n", Level::Warning),
+        ] {
+            assert_eq!(git(Ok(said.into())).level, level, "{said}");
+        }
+        let missing = git(Err("git is not on PATH".into()));
+        assert_eq!(missing.level, Level::Broken);
+        assert!(missing.mend.is_some());
+    }
+
+    #[test]
+    fn the_version_of_gix_is_the_manifests() {
+        assert!(gix_version().starts_with(|c: char| c.is_ascii_digit()), "{}", gix_version());
+    }
+}

@@ -1,0 +1,142 @@
+//! `git otto show`: a spec, one of its versions, or a run.
+
+use serde::Serialize;
+
+use crate::{
+    base::{Exit, Failure, Oid, RunId, Sha256, SpecId, json, text},
+    cli::Start,
+    git::Repo,
+    intent, report,
+    spec::model::Spec,
+    store::{record, run},
+};
+
+/// Show a spec as Markdown, one of its versions, or the packet of a run.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A spec, `<spec>@{n}` for its version before the last n records, or a run [default: the only spec]
+    #[arg(value_name = "SPEC|RUN")]
+    name: Option<String>,
+    /// Leave the code that the slices carry out of the Markdown
+    #[arg(long)]
+    without_code: bool,
+}
+
+/// Runs the command.
+pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
+    let repo = start.repo()?;
+    match named(&repo, args.name.as_deref())? {
+        Named::Run(id) => show_run(start, &repo, &id)?,
+        Named::Spec { id, back } => show_spec(start, &repo, &id, back, !args.without_code)?,
+    }
+    Ok(Exit::Done)
+}
+
+/// What a name means.
+pub enum Named {
+    /// A run.
+    Run(RunId),
+    /// A spec before its last `back` records.
+    Spec {
+        /// Which.
+        id: SpecId,
+        /// How many records back.
+        back: usize,
+    },
+}
+
+/// Finds out what a name means; without one the only spec is meant. A run is known by its id alone, and need not exist.
+pub fn named(repo: &Repo, name: Option<&str>) -> Result<Named, Failure> {
+    let Some(name) = name else {
+        return match &record::list(repo)?[..] {
+            [] => Err(Failure::new(Exit::Usage, "there is no spec here").hint("git otto run <intent.md>")),
+            [(id, _)] => Ok(Named::Spec { id: id.clone(), back: 0 }),
+            many => {
+                let names: Vec<&str> = many.iter().map(|(id, _)| id.as_str()).collect();
+                Err(Failure::new(Exit::Usage, format!("there are {} specs: say which", many.len())).hint(names.join("\n")))
+            }
+        };
+    };
+    if let Ok(id) = name.parse::<RunId>() {
+        return Ok(Named::Run(id));
+    }
+    let unknown = || {
+        let shown = text::one_line(name, 80);
+        Failure::new(Exit::Usage, format!("there is no spec and no run {shown:?} here")).hint("git otto status")
+    };
+    let (spec, back) = match name.split_once("@{") {
+        Some((spec, n)) => (spec, n.strip_suffix('}').and_then(|n| n.parse().ok()).ok_or_else(unknown)?),
+        None => (name, 0),
+    };
+    let id: SpecId = spec.parse().map_err(|_| unknown())?;
+    record::tip(repo, &id)?.ok_or_else(unknown)?;
+    Ok(Named::Spec { id, back })
+}
+
+/// The spec in a commit, without its files.
+pub fn spec_in(repo: &Repo, commit: Oid) -> Result<Spec, Failure> {
+    let tree = repo.read_commit(commit)?.tree;
+    let broken = |why: String| {
+        Failure::new(Exit::Invalid, format!("the spec commit {} {why}", commit.short())).hint("git otto verify --all")
+    };
+    let entry = repo.entry(tree, "spec.json".into())?.ok_or_else(|| broken("has no spec.json".into()))?;
+    let bytes = repo.read_blob(entry.oid, json::Limits::RECORD.size as u64)?;
+    json::read(&bytes, json::Limits::RECORD).map_err(|e| broken(format!("holds no spec: {e}")))
+}
+
+#[derive(Serialize)]
+struct SpecAnswer<'a> {
+    schema: &'static str,
+    spec: &'a SpecId,
+    back: usize,
+    commit: Oid,
+    phase: record::Phase,
+    record: &'a record::Record,
+    digest: Sha256,
+    /// `spec.json` as it is stored: SHA-256 over this text is `digest`.
+    spec_json: &'a str,
+}
+
+fn show_spec(start: &Start, repo: &Repo, id: &SpecId, back: usize, with_code: bool) -> Result<(), Failure> {
+    let tip = record::tip(repo, id)?.ok_or_else(|| Failure::new(Exit::Usage, format!("there is no spec {id}")))?;
+    let steps = record::history(repo, tip)?;
+    let step = steps.get(back).ok_or_else(|| {
+        Failure::new(Exit::Usage, format!("{id} has {} records, so there is no {id}@{{{back}}}", steps.len()))
+            .hint(format!("git otto log {id}"))
+    })?;
+    let stored = record::load(repo, step.commit)?;
+    if start.ui.is_json() {
+        let spec_json = std::str::from_utf8(&stored.spec_bytes)
+            .map_err(|_| Failure::new(Exit::Invalid, format!("spec.json of {} is not UTF-8", step.commit)))?;
+        let answer = SpecAnswer {
+            schema: "otto.show/1",
+            spec: id,
+            back,
+            commit: step.commit,
+            phase: stored.record.kind.phase(),
+            record: &stored.record,
+            digest: stored.record.after,
+            spec_json,
+        };
+        return Ok(start.ui.answer_json(&answer)?);
+    }
+    let spec: Spec = json::read(&stored.spec_bytes, json::Limits::RECORD)?;
+    Ok(start.ui.answer(&text::printable(&intent::render(&spec, &stored.files, with_code)))?)
+}
+
+#[derive(Serialize)]
+struct RunAnswer<'a> {
+    schema: &'static str,
+    run: &'a RunId,
+    packet: &'a report::model::Packet,
+}
+
+fn show_run(start: &Start, repo: &Repo, id: &RunId) -> Result<(), Failure> {
+    run::load(repo, id).map_err(|e| Failure { hint: Some("git otto status".into()), ..e.into() })?;
+    let packet = report::packet(repo, id)?;
+    if start.ui.is_json() {
+        let answer = RunAnswer { schema: "otto.show/1", run: id, packet: &packet };
+        return Ok(start.ui.answer_json(&answer)?);
+    }
+    Ok(start.ui.answer(&report::markdown(&packet)?)?)
+}

@@ -1,0 +1,308 @@
+//! `git otto status`: where a run stands. Derived from refs each time, never stored.
+
+use serde::Serialize;
+
+use crate::{
+    base::{Exit, Failure, Oid, RunId, SliceId, SpecId, Timestamp, text::one_line},
+    cli::{
+        Start,
+        show::{Named, named, spec_in},
+    },
+    journal::{
+        self,
+        event::{Cost, Verdict},
+        state::{Phase, RunState, SliceState},
+    },
+    output::{Style, Ui},
+    plan::model::{Plan, current},
+    report::words,
+    store::{
+        Store,
+        lease::{self, Owner, Tenure},
+        record, run,
+    },
+};
+
+/// Show where a run stands and what to do next.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The run, or the spec whose newest run is meant [default: the newest run]
+    #[arg(value_name = "SPEC|RUN")]
+    name: Option<String>,
+}
+
+/// Where things stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Standing {
+    /// There is no spec.
+    NoSpec,
+    /// There are specs, but no run.
+    NoRun,
+    /// Somebody works on the run.
+    Running,
+    /// Nobody does, and it has not ended.
+    Interrupted,
+    /// It has ended.
+    Finished,
+}
+
+#[derive(Serialize)]
+struct Status {
+    schema: &'static str,
+    standing: Standing,
+    run: Option<RunId>,
+    spec: Option<SpecId>,
+    target: Option<String>,
+    verdict: Option<Verdict>,
+    why: Vec<String>,
+    slices: Vec<Line>,
+    owner: Option<OwnerLine>,
+    resumes: u32,
+    cost: Cost,
+    problems: Vec<String>,
+    /// Specs that are not the run's.
+    specs: Vec<SpecLine>,
+    next: String,
+}
+
+#[derive(Serialize)]
+struct Line {
+    id: SliceId,
+    title: String,
+    phase: Phase,
+    attempts: usize,
+    reason: Option<String>,
+    landing: Option<Oid>,
+}
+
+#[derive(Serialize)]
+struct OwnerLine {
+    /// live, dead, elsewhere or expired.
+    state: &'static str,
+    pid: i32,
+    host: String,
+    since: Timestamp,
+}
+
+#[derive(Serialize)]
+struct SpecLine {
+    id: SpecId,
+    phase: record::Phase,
+}
+
+/// Runs the command.
+pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
+    let store = start.store()?;
+    let id = match &args.name {
+        None => newest(&store)?,
+        Some(name) => match named(&store.repo, Some(name))? {
+            Named::Run(id) => Some(id),
+            Named::Spec { id, .. } => match run::newest(&store.repo, &id)? {
+                Some(run) => Some(run),
+                None => return tell(start, &without_run(&store, Some(&id))?),
+            },
+        },
+    };
+    let status = match id {
+        Some(id) => of_run(&store, id)?,
+        None => without_run(&store, None)?,
+    };
+    tell(start, &status)
+}
+
+/// The run that was created last, of whatever spec.
+fn newest(store: &Store) -> Result<Option<RunId>, Failure> {
+    let created = |id: &RunId| id.as_str().get(id.spec().as_str().len()..).map(str::to_owned);
+    Ok(run::list(&store.repo, None)?.into_iter().max_by_key(created))
+}
+
+fn without_run(store: &Store, only: Option<&SpecId>) -> Result<Status, Failure> {
+    let mut specs = Vec::new();
+    for (id, tip) in record::list(&store.repo)?.into_iter().filter(|(id, _)| only.is_none_or(|o| o == id)) {
+        let phase = record::load(&store.repo, tip)?.record.kind.phase();
+        specs.push(SpecLine { id, phase });
+    }
+    let next = match specs.first() {
+        None => "git otto run <intent.md>".to_owned(),
+        Some(s) if s.phase == record::Phase::Draft => format!("git otto approve {}", s.id),
+        Some(s) => format!("git otto run {}", s.id),
+    };
+    let standing = if specs.is_empty() { Standing::NoSpec } else { Standing::NoRun };
+    Ok(Status {
+        schema: "otto.status/1",
+        standing,
+        run: None,
+        spec: None,
+        target: None,
+        verdict: None,
+        why: Vec::new(),
+        slices: Vec::new(),
+        owner: None,
+        resumes: 0,
+        cost: Cost::default(),
+        problems: Vec::new(),
+        specs,
+        next,
+    })
+}
+
+fn of_run(store: &Store, id: RunId) -> Result<Status, Failure> {
+    let repo = &store.repo;
+    let (at, anchor) = run::load(repo, &id).map_err(|e| Failure { hint: Some("git otto status".into()), ..e.into() })?;
+    let spec = spec_in(repo, anchor.spec_commit)?;
+    let state = journal::read(repo, &id, at)?.state;
+    let plan = Plan::new(anchor.spec_commit, spec, Default::default());
+    let owner = lease::owner(store, &id)?;
+    let standing = match (&state.finished, &owner) {
+        (Some(_), _) => Standing::Finished,
+        (None, Owner::Live(_) | Owner::Elsewhere(_)) => Standing::Running,
+        (None, _) => Standing::Interrupted,
+    };
+    let next = match (standing, &owner) {
+        (Standing::Finished, _) => format!("git otto show {id}"),
+        (Standing::Running, Owner::Elsewhere(_)) => format!("git otto resume --take-over {id}, only if that machine is gone"),
+        (Standing::Running, _) => format!("git otto status {id}"),
+        _ => format!("git otto resume {id}"),
+    };
+    let others = record::list(repo)?.into_iter().filter(|(other, _)| other != id.spec());
+    let mut specs = Vec::new();
+    for (other, tip) in others {
+        let phase = record::load(repo, tip)?.record.kind.phase();
+        specs.push(SpecLine { id: other, phase });
+    }
+    Ok(Status {
+        schema: "otto.status/1",
+        standing,
+        spec: Some(id.spec().clone()),
+        target: Some(anchor.target),
+        verdict: state.finished.as_ref().map(|f| f.verdict),
+        why: state.finished.as_ref().map(|f| f.why.clone()).unwrap_or_default(),
+        slices: lines(&plan, &state),
+        owner: owner_line(owner),
+        resumes: state.resumes,
+        cost: state.cost,
+        problems: state.problems,
+        specs,
+        next,
+        run: Some(id),
+    })
+}
+
+fn lines(plan: &Plan, state: &RunState) -> Vec<Line> {
+    let line = |s: &crate::spec::model::Slice| {
+        let now = current(plan, state, &s.id);
+        Line {
+            id: s.id.clone(),
+            title: s.title.clone(),
+            phase: now.phase,
+            attempts: now.attempts.len(),
+            reason: reason(now),
+            landing: now.landing,
+        }
+    };
+    plan.spec.slices.iter().map(line).collect()
+}
+
+/// Why a slice stands where it stands, where that needs telling.
+fn reason(now: &SliceState) -> Option<String> {
+    match (&now.blocked, &now.redundant, now.phase) {
+        (Some((why, detail)), _, _) => Some(format!("{}: {detail}", words::block(*why))),
+        (_, Some(why), _) => Some(why.clone()),
+        (_, _, Phase::Landed) => None,
+        _ => {
+            let (why, detail) = now.attempts.iter().rev().find_map(|a| a.failed.as_ref())?;
+            Some(format!("last attempt failed: {}: {detail}", words::attempt_failure(*why)))
+        }
+    }
+}
+
+fn owner_line(owner: Owner) -> Option<OwnerLine> {
+    let line = |state, t: Tenure| Some(OwnerLine { state, pid: t.proc.pid, host: t.host, since: t.started });
+    match owner {
+        Owner::None => None,
+        Owner::Live(t) => line("live", t),
+        Owner::Dead(t) => line("dead", t),
+        Owner::Elsewhere(t) => line("elsewhere", t),
+        Owner::Expired(t) => line("expired", t),
+    }
+}
+
+fn tell(start: &Start, s: &Status) -> Result<Exit, Failure> {
+    let ui = &*start.ui;
+    if ui.is_json() {
+        ui.answer_json(s)?;
+        return Ok(Exit::Done);
+    }
+    let Some(run) = &s.run else { return Ok(tell_without_run(ui, s)?) };
+    let (style, word) = match (s.standing, s.verdict) {
+        (Standing::Finished, Some(Verdict::Passed)) => (Style::Good, "finished, passed"),
+        (Standing::Finished, Some(Verdict::Partial)) => (Style::Warn, "finished, partial"),
+        (Standing::Finished, _) => (Style::Bad, "finished, blocked"),
+        (Standing::Running, _) => (Style::Good, "running"),
+        _ => (Style::Warn, "interrupted"),
+    };
+    ui.answer(&format!("{}: {}\n", ui.paint_answer(Style::Bold, run.as_str()), ui.paint_answer(style, word)))?;
+    for why in &s.why {
+        ui.answer(&format!("  {}\n", one_line(why, 200)))?;
+    }
+    let width = s.slices.iter().map(|l| l.id.as_str().len()).max().unwrap_or(0).min(24);
+    for l in &s.slices {
+        ui.answer(&slice_line(ui, l, width))?;
+    }
+    let target = s.target.as_deref().unwrap_or_default();
+    ui.answer(&format!("target: {}\n", target.strip_prefix("refs/heads/").unwrap_or(target)))?;
+    if let Some(o) = &s.owner {
+        let (pid, host, since) = (o.pid, one_line(&o.host, 80), o.since.human());
+        let state = match o.state {
+            "live" => "alive",
+            "dead" => "gone",
+            "elsewhere" => "on another machine, gave a sign of life lately",
+            _ => "on another machine, silent for too long",
+        };
+        ui.answer(&format!("owner: process {pid} on {host} since {since} ({state})\n"))?;
+    }
+    for problem in &s.problems {
+        ui.answer(&format!("{} {}\n", ui.paint_answer(Style::Bad, "problem:"), one_line(problem, 300)))?;
+    }
+    if !s.specs.is_empty() {
+        let names: Vec<&str> = s.specs.iter().map(|s| s.id.as_str()).collect();
+        ui.answer(&format!("other specs: {}\n", names.join(", ")))?;
+    }
+    ui.answer(&format!("next: {}\n", s.next))?;
+    Ok(Exit::Done)
+}
+
+fn tell_without_run(ui: &Ui, s: &Status) -> std::io::Result<Exit> {
+    if s.specs.is_empty() {
+        ui.answer("no spec here yet\n")?;
+        ui.answer("to see an example built in a new repository: git otto demo\n")?;
+    }
+    for spec in &s.specs {
+        let phase = match spec.phase {
+            record::Phase::Draft => "draft, not approved",
+            record::Phase::Approved => "approved, no run yet",
+            record::Phase::Closed => "closed",
+        };
+        ui.answer(&format!("{}: {phase}\n", spec.id))?;
+    }
+    ui.answer(&format!("next: {}\n", s.next))?;
+    Ok(Exit::Done)
+}
+
+fn slice_line(ui: &Ui, l: &Line, width: usize) -> String {
+    let style = match l.phase {
+        Phase::Landed | Phase::Redundant => Style::Good,
+        Phase::Blocked => Style::Bad,
+        Phase::Pending => Style::Dim,
+        _ => Style::Warn,
+    };
+    let phase = ui.paint_answer(style, &format!("{:21}", words::phase(l.phase)));
+    let attempts = match l.attempts {
+        0 => String::new(),
+        1 => "1 attempt".to_owned(),
+        n => format!("{n} attempts"),
+    };
+    let reason = l.reason.as_deref().map(|r| format!("  {}", one_line(r, 160))).unwrap_or_default();
+    format!("  {:width$}  {phase}  {attempts:11}{reason}", l.id.as_str()).trim_end().to_owned() + "\n"
+}
