@@ -73,10 +73,20 @@ commands! {
     Compile = compile,
     /// Approve the draft of a spec
     Approve = approve,
+    /// Show a spec, one of its versions, or a run
+    Show = show,
+    /// Show the history of a spec
+    Log = log,
+    /// Show where a run stands
+    Status = status,
     /// Go on with a run that was interrupted
     Resume = resume,
+    /// Print a JSON Schema
+    Schema = schema,
     /// Build the example in a new repository
     Demo = demo,
+    /// Say what this machine and this repository can do
+    Doctor = doctor,
 }
 
 /// What every command starts from.
