@@ -317,7 +317,7 @@ fn unfold(tokens: &[Token], mut i: usize, prefix: &mut Vec<String>, out: &mut Ve
 }
 
 /// All source files that are not tests, relative to `src/`.
-fn sources() -> Vec<(String, String)> {
+pub fn sources() -> Vec<(String, String)> {
     fn walk(dir: &Path, out: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
@@ -336,6 +336,11 @@ fn sources() -> Vec<(String, String)> {
         }
     }
     out
+}
+
+/// The texts of a source file's production code, as they are written.
+pub fn texts(source: &str) -> impl Iterator<Item = String> {
+    production(tokens(source)).into_iter().filter(|t| t.kind == Kind::Text).map(|t| t.text)
 }
 
 /// Whether a file is a module of tests: its parent says `#[cfg(test)] mod name;`, or that of a folder above it.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that meets an error has failed, and says why")]
 
 mod fake_agent;
+mod generated;
 mod layering;
 #[allow(dead_code, reason = "every module of tests uses a part of it")]
 mod support;
