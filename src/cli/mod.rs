@@ -81,6 +81,8 @@ commands! {
     Status = status,
     /// Go on with a run that was interrupted
     Resume = resume,
+    /// Recheck specs, journals, landings and receipts from git alone
+    Verify = verify,
     /// Print a JSON Schema
     Schema = schema,
     /// Build the example in a new repository

@@ -1,4 +1,5 @@
-//! Text from outside as Markdown (CommonMark 0.31) that says just that text, on one line.
+//! Text from outside as Markdown (CommonMark 0.31) that says just that text, on one line. A line alone makes no table, so
+//! `|` means itself.
 
 use crate::base::text;
 
@@ -33,7 +34,8 @@ pub fn inline(raw: &str, max: usize) -> String {
 fn is_markup(c: char, before: Option<char>, after: Option<char>, so_far: &str) -> bool {
     let word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     match c {
-        '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '|' | '~' => true,
+        '`' | '*' | '[' | ']' | '<' | '>' | '~' => true,
+        '\\' => after.is_none_or(|a| a.is_ascii_punctuation()),
         '&' => word(after) || after == Some('#'),
         '_' => !(word(before) && word(after)),
         // At the start of a block: heading, list, underline of a heading, rule.

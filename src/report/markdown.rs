@@ -197,7 +197,7 @@ impl<'a> SliceView<'a> {
         };
         SliceView {
             id: s.id.as_str(),
-            title: &s.title,
+            title: if s.title.eq_ignore_ascii_case(s.id.as_str()) { "" } else { &s.title },
             state: words::phase(s.phase),
             facts: format!(", {}", facts.join(", ")),
             attempts: s.attempts.iter().filter_map(failed).collect(),

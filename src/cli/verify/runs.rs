@@ -1,0 +1,213 @@
+//! What makes a run trustworthy: its journals are whole, each landing is in the target's history once, and each has a
+//! receipt whose tree is the landed one and whose evidence is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Problem, Seen};
+use crate::{
+    base::{Failure, Oid, RunId, json, text::one_line},
+    checks::model::Evidence,
+    git::{self, ObjectKind, Repo},
+    journal::{self, Replayed, event::Kind},
+    queue::receipt::{Proof, Receipt},
+    store::{evidence, names, record, run},
+};
+
+/// Bytes of a commit or a note.
+const MAX_NOTE: u64 = 1 << 20;
+
+/// How to get refs back that somebody moved or removed.
+fn restore(prefix: &str) -> String {
+    format!("restore from a clone, or from a reflog: git for-each-ref '{prefix}*'")
+}
+
+struct Check<'a> {
+    repo: &'a Repo,
+    run: &'a RunId,
+    seen: Seen,
+    problems: &'a mut Vec<Problem>,
+}
+
+/// Checks one run; what is wrong is added to `problems`.
+pub(super) fn check(repo: &Repo, run: &RunId, problems: &mut Vec<Problem>) -> Result<Seen, Failure> {
+    let mut check = Check { repo, run, seen: Seen::default(), problems };
+    check.all()?;
+    Ok(check.seen)
+}
+
+impl Check<'_> {
+    fn bad(&mut self, what: impl Into<String>, hint: impl Into<String>) {
+        let problem = Problem { place: format!("run {}", self.run), what: what.into(), hint: hint.into() };
+        self.problems.push(problem);
+    }
+
+    fn all(&mut self) -> Result<(), Failure> {
+        let (at, anchor) = match run::load(self.repo, self.run) {
+            Ok(found) => found,
+            Err(e) => {
+                let failure = Failure::from(e);
+                let hint = failure.hint.clone().unwrap_or_else(|| restore(&names::run(self.run)));
+                self.bad(format!("its anchor cannot be read: {failure}"), hint);
+                return Ok(());
+            }
+        };
+        if let Err(e) = self.repo.raw_object(at, MAX_NOTE) {
+            self.bad(format!("its anchor is damaged: {e}"), "git fsck --full");
+        }
+        match record::tip(self.repo, &anchor.spec)? {
+            Some(tip) if self.reaches(anchor.spec_commit, tip)? => {}
+            _ => self.bad(
+                format!("the spec version {} that it builds is not in the history of {}", anchor.spec_commit, anchor.spec),
+                format!("git otto verify {}", anchor.spec),
+            ),
+        }
+        let Replayed { events, state, receipts, .. } = journal::read(self.repo, self.run, at)?;
+        self.seen.events = events.len();
+        for problem in &state.problems {
+            self.bad(format!("its journal: {problem}"), restore(&names::journal_prefix(self.run)));
+        }
+        for event in &events {
+            if let Kind::CheckFinished { evidence, check, .. } = &event.fact.kind {
+                self.seen.evidence += 1;
+                if !matches!(self.repo.object_header(*evidence), Ok((ObjectKind::Blob, _))) {
+                    let what = format!("the evidence {evidence} of check `{check}` (event {}) is not there", event.id);
+                    self.bad(what, restore(&names::evidence_prefix(self.run)));
+                }
+            }
+        }
+        let Some(tip) = run::target(self.repo, self.run)? else {
+            let name = names::target(self.run);
+            // A run that died before it had a target has landed nothing.
+            if !state.landings.is_empty() {
+                self.bad(format!("{name} is gone"), restore(&name));
+            }
+            return Ok(());
+        };
+        if !self.reaches(anchor.base, tip)? {
+            let what = format!("the target {tip} does not contain the base {} that the run started from", anchor.base);
+            self.bad(what, restore(&names::target(self.run)));
+        }
+        let mut notes: BTreeMap<Oid, Vec<Oid>> = BTreeMap::new();
+        for receipt in receipts {
+            notes.entry(receipt.commit).or_default().push(receipt.blob);
+        }
+        let (mut commits, mut generations) = (BTreeSet::new(), BTreeSet::new());
+        for (slice, commit) in &state.landings {
+            self.seen.landings += 1;
+            let show = format!("git show {commit}");
+            if !commits.insert(*commit) {
+                self.bad(format!("the landing {commit} of `{slice}` is told twice"), show);
+                continue;
+            }
+            let found = notes.remove(commit).unwrap_or_default();
+            if !self.reaches(*commit, tip)? {
+                let what = format!("`{slice}` landed as {commit}, which is not in the target's history");
+                self.bad(what, format!("git log --first-parent {tip}; git branch --contains {commit}"));
+                continue;
+            }
+            for receipt in self.receipts(*commit, &found) {
+                if receipt.slice != *slice {
+                    self.bad(format!("the receipt on {commit} is of `{}`, not of `{slice}`", receipt.slice), show.clone());
+                }
+                if !generations.insert((receipt.slice.clone(), receipt.r#gen)) {
+                    self.bad(format!("`{slice}` landed twice in one generation, again as {commit}"), show.clone());
+                }
+                self.receipt(*commit, &receipt)?;
+            }
+        }
+        for commit in notes.keys() {
+            self.bad(format!("a receipt stands on {commit}, which the journal does not call a landing"), format!("git show {commit}"));
+        }
+        Ok(())
+    }
+
+    /// The receipts in the notes on a landing: one, unless something is wrong.
+    fn receipts(&mut self, commit: Oid, notes: &[Oid]) -> Vec<Receipt> {
+        let mut out: Vec<Receipt> = Vec::new();
+        let show = format!("git log -1 --notes='otto/*' {commit}");
+        for note in notes {
+            let read = self.repo.raw_object(*note, MAX_NOTE).map_err(|e| e.to_string());
+            match read.map(|(_, bytes)| Receipt::find(&bytes)) {
+                Ok(Some(Ok(receipt))) if out.contains(&receipt) => {}
+                Ok(Some(Ok(receipt))) => out.push(receipt),
+                Ok(Some(Err(e))) => self.bad(format!("the receipt on {commit} cannot be read: {e}"), show.clone()),
+                Ok(None) => self.bad(format!("the note on {commit} holds no receipt"), show.clone()),
+                Err(e) => self.bad(format!("the note on {commit} cannot be read: {e}"), "git fsck --full"),
+            }
+        }
+        if out.is_empty() && notes.is_empty() {
+            let prefix = names::journal_prefix(self.run);
+            self.bad(format!("the landing {commit} has no receipt"), restore(&prefix));
+        }
+        if out.len() > 1 {
+            self.bad(format!("the landing {commit} has {} receipts that differ", out.len()), show);
+            out.truncate(1);
+        }
+        self.seen.receipts += out.len();
+        out
+    }
+
+    /// What a receipt says against what git has.
+    fn receipt(&mut self, commit: Oid, receipt: &Receipt) -> Result<(), Failure> {
+        let show = format!("git show --format=raw {commit}");
+        if let Err(e) = self.repo.raw_object(commit, MAX_NOTE) {
+            self.bad(format!("the landing {commit} is damaged: {e}"), "git fsck --full");
+            return Ok(());
+        }
+        let landed = self.repo.read_commit(commit)?;
+        if receipt.run != *self.run {
+            self.bad(format!("the receipt on {commit} is of the run {}", receipt.run), show.clone());
+        }
+        if receipt.tested_tree != landed.tree {
+            let what = format!("{commit} has the tree {}, but {} was tested", landed.tree, receipt.tested_tree);
+            self.bad(what, show.clone());
+        }
+        if landed.parents.get(1) != Some(&receipt.candidate) {
+            let what = format!("{commit} does not merge {}, the candidate of its receipt", receipt.candidate);
+            self.bad(what, show);
+        }
+        if receipt.checks.is_empty() {
+            self.bad(format!("the receipt on {commit} names no check"), format!("git otto show {}", self.run));
+        }
+        for proof in &receipt.checks {
+            if let Some(what) = self.evidence(receipt, proof) {
+                let id = one_line(&proof.id, 80);
+                self.bad(
+                    format!("check `{id}` in the receipt on {commit}: {what}"),
+                    format!("git cat-file blob {}", proof.evidence),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// What is wrong with the evidence of one check on the landed tree, if anything is.
+    fn evidence(&self, receipt: &Receipt, proof: &Proof) -> Option<String> {
+        let blob = match self.repo.raw_object(proof.evidence, evidence::MAX_FILE as u64) {
+            Ok((ObjectKind::Blob, bytes)) => bytes,
+            Ok(_) => return Some(format!("its evidence {} is no blob", proof.evidence)),
+            Err(e) => return Some(format!("its evidence cannot be read: {e}")),
+        };
+        let found: Evidence = match json::read(&blob, json::Limits::RECORD) {
+            Ok(found) => found,
+            Err(e) => return Some(format!("its evidence {} is no result: {e}", proof.evidence)),
+        };
+        if found.check != proof.id || found.digest != proof.digest {
+            return Some(format!("its evidence {} is of another check", proof.evidence));
+        }
+        if found.tree != receipt.tested_tree {
+            return Some(format!("its evidence is of the tree {}, not of the landed one", found.tree));
+        }
+        let green = found.passed && found.cause.passed() && proof.integrated.passed();
+        (!green).then(|| "it was not green on the landed tree".to_owned())
+    }
+
+    /// Whether `from` is in the history of `tip`; what is missing is not.
+    fn reaches(&self, from: Oid, tip: Oid) -> Result<bool, Failure> {
+        match self.repo.is_ancestor(from, tip) {
+            Ok(found) => Ok(found),
+            Err(git::Error::NoObject(_)) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+}
