@@ -15,7 +15,7 @@ use crate::{
         state::CheckResult,
     },
     store::{Store, evidence},
-    workspace,
+    workspace::{self, CheckoutDir, Look},
 };
 
 /// Where the checks of one run are run.
@@ -54,13 +54,19 @@ pub struct Round<'a> {
     pub overlay: Vec<(BString, Mode, Oid)>,
 }
 
+/// A checkout that nothing has changed in.
+struct Clean {
+    place: CheckoutDir,
+    look: Look,
+}
+
 impl Gate {
     /// The repository.
     pub fn repo(&self) -> &Repo {
         &self.store.repo
     }
 
-    /// Runs checks one after the other, each in a checkout of its own, so that none sees what another left behind.
+    /// Runs checks one after the other, each in a clean checkout, so that none sees what another left behind.
     pub async fn round(&self, round: &Round<'_>, checks: &[&Check]) -> Result<Vec<CheckResult>, Failure> {
         if checks.is_empty() {
             return Ok(Vec::new());
@@ -74,10 +80,11 @@ impl Gate {
         let started =
             |c: &&Check| fact(Kind::CheckStarted { check: c.id.clone(), round: round.name.clone(), tree: round.tree });
         self.log.record(&checks.iter().map(started).collect::<Vec<_>>())?;
-        let mut outcomes = Vec::new();
+        let (mut outcomes, mut clean) = (Vec::new(), None);
         for check in checks {
-            outcomes.push(self.one(round, check).await?);
+            outcomes.push(self.one(round, check, &mut clean).await?);
         }
+        drop(clean);
         self.world.faults.hit(if round.name == "base" { Point::BuildBaseAfter } else { Point::BuildChecksAfter })?;
         let blobs = self.keep(round, &outcomes)?;
         self.world.faults.hit(Point::EvidenceAfter)?;
@@ -112,9 +119,31 @@ impl Gate {
         Ok(results)
     }
 
-    /// One check in one clean checkout.
-    async fn one(&self, round: &Round<'_>, check: &Check) -> Result<Outcome, Failure> {
-        let name = format!("check-{}-{}-{}", round.slice.map_or("_cross", |s| s.as_str()), round.name, check.id);
+    /// One check in a clean checkout: a fresh one, or the one of the check before where that left everything as it was.
+    async fn one(&self, round: &Round<'_>, check: &Check, clean: &mut Option<Clean>) -> Result<Outcome, Failure> {
+        let shared = check.files.is_empty();
+        let (place, look) = match clean.take().filter(|_| shared) {
+            Some(Clean { place, look }) => (place, Some(look)),
+            None => {
+                let place = self.check_out(round, check)?;
+                if let Some(broken) = self.set_up(&self.on(round, &place)).await? {
+                    return Ok(checks::unknown(&self.world, check, &self.on(round, &place), broken));
+                }
+                let look = if shared { place.look()? } else { None };
+                (place, look)
+            }
+        };
+        let outcome = checks::run(&self.world, check, self.on(round, &place)).await;
+        *clean = look.filter(|look| place.still_looks_like(look)).map(|look| Clean { place, look });
+        Ok(outcome)
+    }
+
+    fn on<'a>(&'a self, round: &Round<'_>, place: &'a CheckoutDir) -> checks::On<'a> {
+        checks::On { dir: place.dir(), tree: round.tree, scratch: place.scratch(), extra_env: &self.check_env }
+    }
+
+    fn check_out(&self, round: &Round<'_>, check: &Check) -> Result<CheckoutDir, Failure> {
+        let name = format!("check-{}-{}", round.slice.map_or("cross", |s| s.as_str()), round.name);
         let place = workspace::clean_checkout(self.repo(), &self.world, &self.root, &name, round.tree)?;
         for (path, mode, blob) in &round.overlay {
             let content = self.repo().read_blob(*blob, workspace::MAX_FILE)?;
@@ -124,14 +153,9 @@ impl Gate {
             let content = self.contents.get(digest).ok_or_else(|| {
                 Failure::new(Exit::Invalid, format!("the spec's commit lacks the content of `{path}` (files/{digest})"))
             })?;
-            place.lay_over(path.as_str().into(), false, content)?;
+            place.lay_over(path.as_str().into(), content.starts_with(b"#!"), content)?;
         }
-        let on =
-            checks::On { dir: place.dir(), tree: round.tree, scratch: place.scratch(), extra_env: &self.check_env };
-        if let Some(broken) = self.set_up(&on).await? {
-            return Ok(checks::unknown(&self.world, check, &on, broken));
-        }
-        Ok(checks::run(&self.world, check, on).await)
+        Ok(place)
     }
 
     /// Runs the spec's setup; says what failed, if anything did. A failed setup is no proof of anything.

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
 
+pub use crate::store::run::Limits;
 use crate::{
     base::{Oid, Sha256, SliceId, glob},
     checks::{self, model::Check},
@@ -12,7 +13,6 @@ use crate::{
         state::{Phase, RunState, SliceState},
     },
     spec::model::{FileBlock, Requirement, Slice, Spec},
-    store::run::Limits,
 };
 
 /// What a run is to do.

@@ -5,6 +5,7 @@
 //! through it and reads nothing from it: it looks at the files itself (`walk`), from what it remembers of the base.
 
 mod ignore;
+mod look;
 mod place;
 mod private;
 mod snapshot;
@@ -16,6 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use look::Look;
 pub use place::{CheckoutDir, clean_checkout};
 pub use snapshot::Snapshot;
 

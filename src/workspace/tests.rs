@@ -368,3 +368,25 @@ fn a_creation_that_fails_leaves_nothing_that_looks_complete() {
     assert_eq!(r.look(&r.new()).changes, []);
     sweep(&r.world, &r.root()).unwrap();
 }
+
+#[test]
+fn a_checkout_is_clean_until_something_in_it_changes() {
+    let room = room_of("sha1");
+    let tree = room.repo.read_commit(room.base).unwrap().tree;
+    let changes: [fn(&Path); 6] = [
+        |dir| std::fs::write(dir.join("a.txt"), "b\n").unwrap(),
+        |dir| std::fs::write(dir.join("src/new"), "").unwrap(),
+        |dir| std::fs::create_dir(dir.join("empty")).unwrap(),
+        |dir| std::fs::remove_file(dir.join("src/x.py")).unwrap(),
+        |dir| std::fs::rename(dir.join("a.txt"), dir.join("d")).unwrap(),
+        |dir| std::fs::set_permissions(dir.join("a.txt"), std::fs::Permissions::from_mode(0o755)).unwrap(),
+    ];
+    for change in changes {
+        let place = clean_checkout(&room.repo, &room.world, &room.dir.path().join("root"), "x", tree).unwrap();
+        let look = place.look().unwrap().expect("the clock moves on");
+        std::fs::read(place.dir().join("a.txt")).unwrap();
+        assert!(place.still_looks_like(&look), "reading is no change");
+        change(place.dir());
+        assert!(!place.still_looks_like(&look));
+    }
+}
