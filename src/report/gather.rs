@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{
     assemble::{Material, assemble},
-    model::{Amendment, Diffstat, Packet},
+    lines,
+    model::{Amendment, Packet},
 };
 use crate::{
     base::{Failure, Oid, RunId, Sha256, Timestamp, glob, json},
@@ -30,6 +31,11 @@ pub fn packet(repo: &Repo, id: &RunId) -> Result<Packet, Failure> {
     let tip = run::target(repo, id)?.unwrap_or(anchor.base);
     let plan = Plan::new(anchor.spec_commit, spec, Default::default());
     let landed = landed(repo, tip, state.landings.iter().map(|(_, commit)| *commit))?;
+    let stat = |(commit, (before, after)): (&Oid, &(Option<Oid>, Oid))| {
+        // Numbers are no proof: without them the packet is still whole.
+        Some((*commit, lines::between(repo, (*before)?, *after).ok()?))
+    };
+    let stats = landed.iter().filter_map(stat).collect();
     Ok(assemble(&Material {
         run: id,
         state: &state,
@@ -40,7 +46,7 @@ pub fn packet(repo: &Repo, id: &RunId) -> Result<Packet, Failure> {
         digest: Sha256::of(&stored.spec_bytes),
         self_written: self_written(&plan),
         trees: landed.iter().map(|(commit, trees)| (*commit, trees.1)).collect(),
-        stats: stats(repo, &landed),
+        stats,
         amendments: amendments(repo, anchor.spec_commit)?,
         actions,
         plan: &plan,
@@ -77,52 +83,6 @@ fn landed(repo: &Repo, tip: Oid, commits: impl Iterator<Item = Oid>) -> git::Res
     Ok(out)
 }
 
-/// What each landing changed, by one `git diff-tree`. Neither configuration nor attributes have a say, so that everybody
-/// gets the same numbers.
-fn stats(repo: &Repo, landed: &BTreeMap<Oid, (Option<Oid>, Oid)>) -> BTreeMap<Oid, Diffstat> {
-    let pairs = landed.iter().filter_map(|(id, (before, after))| before.map(|b| (*id, format!("{b} {after}"))));
-    let pairs: Vec<(Oid, String)> = pairs.collect();
-    if pairs.is_empty() {
-        return BTreeMap::new();
-    }
-    let input: String = pairs.iter().map(|(_, pair)| format!("{pair}\n")).collect();
-    let args = [
-        "diff-tree",
-        "--stdin",
-        "-r",
-        "--numstat",
-        "--no-renames",
-        "--text",
-        "--no-ext-diff",
-        "--no-textconv",
-        "--diff-algorithm=myers",
-    ];
-    // Numbers are no proof: without them the packet is still whole.
-    let Ok(out) = repo.git(&args, Some(input.as_bytes())).and_then(|o| o.ok()) else { return BTreeMap::new() };
-    let by_pair = numstat(&String::from_utf8_lossy(&out));
-    pairs.into_iter().map(|(id, pair)| (id, by_pair.get(&pair).copied().unwrap_or_default())).collect()
-}
-
-/// The sums of `git diff-tree --stdin --numstat` by the two ids that stand before the lines of each pair.
-fn numstat(text: &str) -> BTreeMap<String, Diffstat> {
-    let mut out: BTreeMap<String, Diffstat> = BTreeMap::new();
-    let mut pair = String::new();
-    for line in text.lines() {
-        let mut columns = line.splitn(3, '\t');
-        let number = |text: Option<&str>| text.and_then(|t| t.parse::<u64>().ok()).unwrap_or(0);
-        match (columns.next(), columns.next(), columns.next()) {
-            (added, removed @ Some(_), Some(_)) => {
-                let sum = out.entry(pair.clone()).or_default();
-                sum.files += 1;
-                sum.added += number(added);
-                sum.removed += number(removed);
-            }
-            _ => pair = line.to_owned(),
-        }
-    }
-    out
-}
-
 /// The records after the approval, oldest first.
 fn amendments(repo: &Repo, commit: Oid) -> Result<Vec<Amendment>, Failure> {
     let steps = record::history(repo, commit)?;
@@ -141,17 +101,4 @@ fn amendments(repo: &Repo, commit: Oid) -> Result<Vec<Amendment>, Failure> {
         .collect();
     after.reverse();
     Ok(after)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_summed_by_pair() {
-        let text = "aa bb\n3\t1\ta b\n-\t-\tbin\ncc dd\n0\t2\t\"q\\tx\"\n";
-        let found = numstat(text);
-        assert_eq!(found["aa bb"], Diffstat { files: 2, added: 3, removed: 1 });
-        assert_eq!(found["cc dd"], Diffstat { files: 1, added: 0, removed: 2 });
-    }
 }

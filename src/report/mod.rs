@@ -14,6 +14,7 @@ use crate::{
 mod assemble;
 mod escape;
 mod gather;
+mod lines;
 mod markdown;
 pub mod model;
 #[cfg(test)]

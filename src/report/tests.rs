@@ -8,7 +8,7 @@ use crate::{
         event::{AttemptFailure, BlockReason, Cost, Verdict},
         state::{Attempt, Audit, CheckResult, Finished, Merge, Phase, RunState, SliceState, Started},
     },
-    plan::model::{Limits, Plan},
+    plan::model::Plan,
     report::model::{Amendment, Diffstat, Proven},
     spec::model::{Cli, Command, CrossCheck, ProjectKind, Requirement, Slice, Spec, Structure},
 };
@@ -197,7 +197,7 @@ fn at(ms: i64) -> Timestamp {
 }
 
 fn plan(spec: Spec) -> Plan {
-    Plan::new(oid(3), spec, Limits::default())
+    Plan::new(oid(3), spec, Default::default())
 }
 
 fn packet_of(plan: &Plan, state: &RunState) -> Packet {
