@@ -244,6 +244,7 @@ fn open(
         setup: spec.setup.clone(),
         contents: stored.files,
         check_env: check_env(start, store),
+        idle: Default::default(),
     };
     let lane = Lane::new(store.clone(), anchor.run.clone(), anchor.target.clone(), lease.clone());
     let plan = Plan::new(anchor.spec_commit, spec, anchor.limits.clone());

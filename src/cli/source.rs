@@ -84,7 +84,8 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 
 fn bounded(bytes: Vec<u8>, what: &str) -> Result<Vec<u8>, Failure> {
     if bytes.len() as u64 > MAX {
-        return Err(Failure::new(Exit::Invalid, format!("{what} is larger than {} MiB", MAX >> 20)));
+        let text = format!("{what} is larger than {} MiB", MAX >> 20);
+        return Err(Failure::new(Exit::Invalid, text).hint("split it: one spec a product, large files outside of it"));
     }
     Ok(bytes)
 }

@@ -1,6 +1,11 @@
 //! The gate: runs checks on a tree in a clean checkout, keeps the evidence in git, and says so in the journal.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use crate::{
     base::{Exit, Failure, Oid, Point, RunId, Sha256, SliceId, World, procs},
@@ -36,7 +41,13 @@ pub struct Gate {
     pub contents: BTreeMap<Sha256, Vec<u8>>,
     /// Variables that checks may see besides the built ones (`otto.checkEnv`).
     pub check_env: Vec<(String, String)>,
+    /// Clean checkouts that no round uses now.
+    pub idle: Idle,
 }
+
+/// Checkouts that can be turned into those of other trees.
+#[derive(Default)]
+pub struct Idle(Mutex<Vec<Clean>>);
 
 /// Checks to be run on one tree.
 pub struct Round<'a> {
@@ -58,6 +69,16 @@ pub struct Round<'a> {
 struct Clean {
     place: CheckoutDir,
     look: Look,
+    tree: Oid,
+}
+
+impl Idle {
+    fn take(&self) -> Option<Clean> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+    fn put(&self, clean: Clean) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(clean);
+    }
 }
 
 impl Gate {
@@ -80,11 +101,13 @@ impl Gate {
         let started =
             |c: &&Check| fact(Kind::CheckStarted { check: c.id.clone(), round: round.name.clone(), tree: round.tree });
         self.log.record(&checks.iter().map(started).collect::<Vec<_>>())?;
-        let (mut outcomes, mut clean) = (Vec::new(), None);
+        let (mut outcomes, mut clean) = (Vec::new(), self.turned(round)?);
         for check in checks {
             outcomes.push(self.one(round, check, &mut clean).await?);
         }
-        drop(clean);
+        if let Some(clean) = clean.filter(|_| self.turns(round)) {
+            self.idle.put(clean);
+        }
         self.world.faults.hit(if round.name == "base" { Point::BuildBaseAfter } else { Point::BuildChecksAfter })?;
         let blobs = self.keep(round, &outcomes)?;
         self.world.faults.hit(Point::EvidenceAfter)?;
@@ -123,7 +146,7 @@ impl Gate {
     async fn one(&self, round: &Round<'_>, check: &Check, clean: &mut Option<Clean>) -> Result<Outcome, Failure> {
         let shared = check.files.is_empty();
         let (place, look) = match clean.take().filter(|_| shared) {
-            Some(Clean { place, look }) => (place, Some(look)),
+            Some(Clean { place, look, .. }) => (place, Some(look)),
             None => {
                 let place = self.check_out(round, check)?;
                 if let Some(broken) = self.set_up(&self.on(round, &place)).await? {
@@ -134,8 +157,24 @@ impl Gate {
             }
         };
         let outcome = checks::run(&self.world, check, self.on(round, &place)).await;
-        *clean = look.filter(|look| place.still_looks_like(look)).map(|look| Clean { place, look });
+        let tree = round.tree;
+        *clean = look.filter(|look| place.still_looks_like(look)).map(|look| Clean { place, look, tree });
         Ok(outcome)
+    }
+
+    /// Whether the checkout of a round holds nothing but its tree, so that it can become that of another round.
+    fn turns(&self, round: &Round<'_>) -> bool {
+        self.setup.is_empty() && round.overlay.is_empty()
+    }
+
+    /// An idle checkout, turned into that of a round; none where there is none that nothing has changed in.
+    fn turned(&self, round: &Round<'_>) -> Result<Option<Clean>, Failure> {
+        let Some(Clean { place, look, tree }) = self.idle.take().filter(|_| self.turns(round)) else { return Ok(None) };
+        if !place.still_looks_like(&look) || !place.turn(self.repo(), tree, round.tree)? {
+            return Ok(None);
+        }
+        let look = if tree == round.tree { Some(look) } else { place.look()? };
+        Ok(look.map(|look| Clean { place, look, tree: round.tree }))
     }
 
     fn on<'a>(&'a self, round: &Round<'_>, place: &'a CheckoutDir) -> checks::On<'a> {

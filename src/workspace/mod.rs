@@ -10,6 +10,7 @@ mod place;
 mod private;
 mod snapshot;
 mod stat;
+mod turn;
 mod walk;
 
 use std::{

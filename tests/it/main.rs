@@ -6,6 +6,7 @@ mod fake_agent;
 mod generated;
 mod layering;
 mod reading;
+mod malformed;
 #[allow(dead_code, reason = "every module of tests uses a part of it")]
 mod support;
 mod support_tests;
