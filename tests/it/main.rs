@@ -5,8 +5,9 @@
 mod fake_agent;
 mod generated;
 mod layering;
-mod reading;
 mod malformed;
+mod reading;
+mod readme;
 #[allow(dead_code, reason = "every module of tests uses a part of it")]
 mod support;
 mod support_tests;
