@@ -68,7 +68,7 @@ impl Room {
         root(&self.world, &self.repo).unwrap().join("notes-20260101t000000z-abcdef")
     }
 
-    fn new(&self) -> Workspace {
+    fn make(&self) -> Workspace {
         let tree = self.repo.read_commit(self.base).unwrap().tree;
         Workspace::create(&self.repo, &self.world, &self.root(), "store-1", self.base, tree).unwrap()
     }
@@ -96,7 +96,7 @@ fn paths(s: &Snapshot) -> Vec<String> {
 fn a_new_workspace_is_the_base_and_git_agrees() {
     for format in ["sha1", "sha256"] {
         let r = room_of(format);
-        let ws = r.new();
+        let ws = r.make();
         let home = r.dir.path().join("home");
         assert_eq!(git(ws.dir(), &home, &["status", "--porcelain", "--ignored"]), "");
         assert_eq!(git(ws.dir(), &home, &["rev-parse", "HEAD"]).trim(), r.base.to_string());
@@ -114,7 +114,7 @@ fn a_new_workspace_is_the_base_and_git_agrees() {
 #[test]
 fn what_the_agent_did_is_what_the_tree_says() {
     let r = room();
-    let ws = r.new();
+    let ws = r.make();
     let dir = ws.dir();
     put(&ws, "a.txt", "other\n");
     put(&ws, "new/deep/file", "\r\n\0raw");
@@ -139,7 +139,7 @@ fn what_the_agent_did_is_what_the_tree_says() {
 #[test]
 fn ignored_files_stay_out_unless_tracked_or_owned_by_name() {
     let r = room();
-    let ws = r.new();
+    let ws = r.make();
     for path in [
         "x.log",
         "kept.log",
@@ -173,7 +173,7 @@ fn ignored_files_stay_out_unless_tracked_or_owned_by_name() {
 #[test]
 fn hostile_files_are_problems_and_never_followed() {
     let r = room();
-    let ws = r.new();
+    let ws = r.make();
     let dir = ws.dir().to_owned();
     put(&ws, "nested/.git/config", "[core]\n\tfsmonitor = touch /tmp/otto-pwned\n");
     put(&ws, "nested/file", "x");
@@ -214,7 +214,7 @@ fn hostile_files_are_problems_and_never_followed() {
 #[test]
 fn a_folder_of_the_base_replaced_by_a_link_is_a_link() {
     let r = room();
-    let ws = r.new();
+    let ws = r.make();
     let outside = tempfile::tempdir().unwrap();
     std::fs::write(outside.path().join("x.py"), "not ours").unwrap();
     std::fs::remove_dir_all(ws.dir().join("src")).unwrap();
@@ -229,7 +229,7 @@ fn a_folder_of_the_base_replaced_by_a_link_is_a_link() {
 fn what_became_of_the_private_git_does_not_matter() {
     let r = room();
     for how in 0..3 {
-        let ws = r.new();
+        let ws = r.make();
         let own = ws.dir().join(".git");
         std::fs::remove_dir_all(&own).unwrap();
         match how {
@@ -249,7 +249,7 @@ fn what_became_of_the_private_git_does_not_matter() {
 #[test]
 fn a_file_that_only_looks_untouched_is_read() {
     let r = room();
-    let ws = r.new();
+    let ws = r.make();
     let file = ws.dir().join("a.txt");
     let before = std::fs::metadata(&file).unwrap();
     std::fs::write(&file, "b\n").unwrap();
@@ -281,7 +281,7 @@ fn untouched_files_are_not_read_again() {
 #[test]
 fn a_workspace_can_start_from_what_an_earlier_attempt_left() {
     let r = room();
-    let first = r.new();
+    let first = r.make();
     put(&first, "a.txt", "first\n");
     put(&first, "new", "new\n");
     let left = r.look(&first);
@@ -334,7 +334,7 @@ fn leftovers_are_counted_and_swept_but_transcripts_stay() {
     let r = room();
     assert_eq!(leftovers(&r.root()).unwrap(), 0);
     sweep(&r.world, &r.root()).unwrap();
-    let ws = r.new();
+    let ws = r.make();
     std::fs::create_dir_all(ws.transcript().parent().unwrap()).unwrap();
     std::fs::write(ws.transcript(), "said").unwrap();
     std::fs::create_dir_all(r.root().join("new-store-1-0000/tree")).unwrap();
@@ -365,7 +365,7 @@ fn a_creation_that_fails_leaves_nothing_that_looks_complete() {
     assert!(matches!(made, Err(Error::Io { .. })));
     let left: Vec<_> = folders(&r.root()).unwrap();
     assert!(left.len() == 1 && left[0].file_name().unwrap().to_string_lossy().starts_with("new-"), "{left:?}");
-    assert_eq!(r.look(&r.new()).changes, []);
+    assert_eq!(r.look(&r.make()).changes, []);
     sweep(&r.world, &r.root()).unwrap();
 }
 

@@ -171,7 +171,7 @@ fn play(plan: &Plan, mut dice: impl FnMut() -> u8) -> RunState {
                 }
                 Step::Land(id) => {
                     let slice = at(plan, &mut state, index(&id));
-                    if dice() % 3 == 0 {
+                    if dice().is_multiple_of(3) {
                         let last = slice.attempts.last_mut().unwrap();
                         last.failed = Some((AttemptFailure::Integration, "red".into()));
                         slice.repairs += 1;
