@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::task::JoinSet;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+};
 
 use crate::{
     agent::Provider,
@@ -16,7 +19,7 @@ use crate::{
         model::Plan,
         schedule::{self, Busy, Step},
     },
-    queue::Queue,
+    queue::{Queue, message::Style},
     recover,
     store::{
         lane::Lane,
@@ -38,6 +41,8 @@ pub struct Driver {
     pub agent: Provider,
     /// The copy of the spec that landings contain.
     pub working_copy: Option<(BString, Vec<u8>)>,
+    /// How landings are told.
+    pub style: Style,
 }
 
 /// How a drive ended.
@@ -52,12 +57,13 @@ pub enum Driven {
 enum Done {
     Built(SliceId),
     Landed,
+    Audited,
 }
 
 impl Driver {
     fn queue(&self) -> Queue<'_> {
         let working_copy = self.working_copy.clone();
-        Queue { gate: &self.gate, plan: &self.plan, lane: &self.lane, working_copy }
+        Queue { gate: &self.gate, plan: &self.plan, lane: &self.lane, working_copy, style: &self.style }
     }
 
     async fn build(&self, id: &SliceId) -> Result<(), Failure> {
@@ -68,6 +74,11 @@ impl Driver {
 
     async fn land(&self, id: &SliceId) -> Result<(), Failure> {
         self.queue().land(build::slice(&self.plan, id)?).await
+    }
+
+    async fn audit(&self) -> Result<(), Failure> {
+        let tip = self.lane.tip()?.commit;
+        audit::audit(&self.gate, &self.plan, tip).await.map(drop)
     }
 
     /// Gives the run back, once it has come to its end.
@@ -101,8 +112,24 @@ pub fn drive(driver: Arc<Driver>) -> Result<Driven, Failure> {
     driven
 }
 
+type Tasks = JoinSet<(Done, Result<(), Failure>)>;
+
 async fn work(driver: Arc<Driver>) -> Result<Driven, Failure> {
-    let mut tasks: JoinSet<(Done, Result<(), Failure>)> = JoinSet::new();
+    let mut tasks = Tasks::new();
+    let driven = turn(&driver, &mut tasks).await;
+    // Each task ends where it waits: what it has not journalled did not happen. None may outlive the runtime, which
+    // would make its waiting fail, as if a check had.
+    tasks.shutdown().await;
+    if let Ok(Driven::Interrupted) = driven {
+        let reason = "interrupted by the user".into();
+        driver.gate.log.record(&[Fact::run(Kind::RunPaused { reason })])?;
+    }
+    driven
+}
+
+async fn turn(driver: &Arc<Driver>, tasks: &mut Tasks) -> Result<Driven, Failure> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
     let mut busy = Busy::default();
     let mut heartbeat = tokio::time::interval(lease::HEARTBEAT);
     heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -133,9 +160,8 @@ async fn work(driver: Arc<Driver>) -> Result<Driven, Failure> {
                     });
                 }
                 Step::Audit => {
-                    let tip = driver.lane.tip()?.commit;
-                    audit::audit(&driver.gate, &driver.plan, tip).await?;
-                    moved = true;
+                    busy.auditing = true;
+                    tasks.spawn(async move { (Done::Audited, driver.audit().await) });
                 }
                 Step::Finish => return finish(&driver),
             }
@@ -149,6 +175,7 @@ async fn work(driver: Arc<Driver>) -> Result<Driven, Failure> {
                     match what {
                         Done::Built(id) => drop(busy.building.remove(&id)),
                         Done::Landed => busy.landing = None,
+                        Done::Audited => busy.auditing = false,
                     }
                     result?;
                 }
@@ -156,11 +183,8 @@ async fn work(driver: Arc<Driver>) -> Result<Driven, Failure> {
                 None => return Err(Failure::new(Exit::Internal, "nothing is left to do and the run is not finished")),
             },
             _ = heartbeat.tick() => driver.lease.renew()?,
-            _ = tokio::signal::ctrl_c() => {
-                tasks.abort_all();
-                log.record(&[Fact::run(Kind::RunPaused { reason: "interrupted by the user".into() })])?;
-                return Ok(Driven::Interrupted);
-            }
+            _ = interrupt.recv() => return Ok(Driven::Interrupted),
+            _ = terminate.recv() => return Ok(Driven::Interrupted),
         }
     }
 }

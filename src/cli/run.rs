@@ -114,13 +114,13 @@ pub fn drive_to_the_end(start: &Start, store: &Store, driver: Arc<Driver>) -> Re
     let id = driver.gate.run.clone();
     let again = || format!("git otto resume {id}");
     let driven = driver.survey().and_then(|found| driver.repair(&found)).and_then(|()| drive(driver.clone()));
+    if let Ok(driver) = Arc::try_unwrap(driver)
+        && driven.is_ok()
+    {
+        driver.give_back()?;
+    }
     match driven {
-        Ok(Driven::Finished(_)) => {
-            if let Ok(driver) = Arc::try_unwrap(driver) {
-                driver.give_back()?;
-            }
-            conclude(start, store, &id)
-        }
+        Ok(Driven::Finished(_)) => conclude(start, store, &id),
         Ok(Driven::Interrupted) => {
             start.ui.say(&format!("interrupted; to go on: {}", again()))?;
             Ok(Exit::Interrupted)

@@ -14,7 +14,10 @@ use crate::{
         log::Watch,
     },
     plan::model::{Plan, blocks, refusals},
-    queue::working_copy_path,
+    queue::{
+        message::{self, Style},
+        working_copy_path,
+    },
     spec::{self, model::Spec},
     store::{
         Store,
@@ -234,6 +237,7 @@ fn open(
         Some("off") => None,
         _ => Some((working_copy_path(&spec.id), stored.spec_bytes.clone())),
     };
+    let style = style(start, store)?;
     let root = run_root(start, store, &anchor.run)?;
     let gate = Gate {
         world: start.world.clone(),
@@ -248,7 +252,7 @@ fn open(
     };
     let lane = Lane::new(store.clone(), anchor.run.clone(), anchor.target.clone(), lease.clone());
     let plan = Plan::new(anchor.spec_commit, spec, anchor.limits.clone());
-    Ok(Arc::new(Driver { gate, plan, lane, lease, agent, working_copy }))
+    Ok(Arc::new(Driver { gate, plan, lane, lease, agent, working_copy, style }))
 }
 
 /// Creates the refs of the target where a new run, or one that died at its start, lacks them.
@@ -272,6 +276,26 @@ fn ensure_target(store: &Store, lease: &Lease, anchor: &RunAnchor) -> Result<(),
 
 fn run_root(start: &Start, store: &Store, run: &RunId) -> Result<PathBuf, Failure> {
     Ok(workspace::root(&start.world, &store.repo)?.join(run.as_str()))
+}
+
+/// How landings are told: the template that `otto.commit.template` names, from the repository's top unless absolute.
+fn style(start: &Start, store: &Store) -> Result<Style, Failure> {
+    let sign_off = store.repo.config_bool("format.signOff")?.unwrap_or(false);
+    let Some(name) = store.repo.config("otto.commit.template") else { return Ok(Style { template: None, sign_off }) };
+    let path = match (name.strip_prefix("~/"), &start.world.env.home) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => store.repo.work_dir().unwrap_or(store.repo.git_dir()).join(&name),
+    };
+    let unusable = |why: String| {
+        let text = format!("otto.commit.template names {}, which {why}", path.display());
+        Failure::new(Exit::Usage, text).hint("git config --unset otto.commit.template")
+    };
+    let template = std::fs::read(&path).map_err(|e| unusable(format!("cannot be read: {e}")))?;
+    if template.len() > message::MAX {
+        return Err(unusable(format!("is larger than {} bytes", message::MAX)));
+    }
+    let template = String::from_utf8(template).map_err(|_| unusable("is not UTF-8".into()))?;
+    Ok(Style { template: Some(template), sign_off })
 }
 
 /// The variables that `otto.checkEnv` lets checks see, by name.

@@ -19,12 +19,14 @@ pub struct Busy {
     pub building: BTreeSet<SliceId>,
     /// The slice in the queue's lane.
     pub landing: Option<SliceId>,
+    /// The audit.
+    pub auditing: bool,
 }
 
 impl Busy {
     /// Nothing is under way.
     pub fn is_idle(&self) -> bool {
-        self.building.is_empty() && self.landing.is_none()
+        self.building.is_empty() && self.landing.is_none() && !self.auditing
     }
 }
 

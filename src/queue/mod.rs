@@ -1,7 +1,7 @@
 //! The merge queue: one candidate at a time is merged with the tip, tested as exactly the commit that lands, and lands.
 
 use crate::{
-    base::{Exit, Failure, Oid, Point, Sha256, SliceId, text::one_line},
+    base::{Exit, Failure, Oid, Point, Sha256, SliceId},
     checks::model::Check,
     gate::{Gate, Round, not_green},
     git::{BString, ByteSlice, Merged, Mode, NewCommit, Swap},
@@ -14,6 +14,7 @@ use crate::{
     store::lane::{Lane, Tip},
 };
 
+pub mod message;
 pub mod receipt;
 use receipt::{Proof, Receipt};
 
@@ -30,6 +31,8 @@ pub struct Queue<'a> {
     pub lane: &'a Lane,
     /// The copy of the spec that every integrated tree contains (`.otto/specs/<spec>.json`), where wanted.
     pub working_copy: Option<(BString, Vec<u8>)>,
+    /// How landings are told.
+    pub style: &'a message::Style,
 }
 
 /// A merge whose tree passed every check that was due: nothing else can land.
@@ -156,23 +159,7 @@ impl Queue<'_> {
     fn commit(&self, slice: &Slice, tip: Oid, candidate: Oid, tree: Oid, checks: usize) -> Result<Oid, Failure> {
         let repo = self.gate.repo();
         let (author, committer) = repo.identity(self.gate.world.clock.now())?;
-        let title = one_line(&slice.title, 60);
-        let subject = match title.to_lowercase() == slice.id.as_str() || title.is_empty() {
-            true => format!("Land {}", slice.id),
-            false => format!("Land {}: {title}", slice.id),
-        };
-        let mut body = String::new();
-        for requirement in self.plan.spec.requirements.iter().filter(|r| slice.requirements.contains(&r.id)) {
-            body.push_str(&format!("{}: {}\n", one_line(&requirement.id, 40), one_line(&requirement.text, 200)));
-        }
-        if !body.is_empty() {
-            body.push('\n');
-        }
-        let mut trailers = format!("Otto-Run: {}\nOtto-Slice: {}\nOtto-Checks: {checks}\n", self.gate.run, slice.id);
-        if repo.config_bool("format.signOff")?.unwrap_or(false) {
-            trailers.push_str(&format!("Signed-off-by: {} <{}>\n", committer.name, committer.email));
-        }
-        let message = format!("{subject}\n\n{body}{trailers}");
+        let message = self.style.message(&self.plan.spec, slice, &self.gate.run, checks, &committer)?;
         let parents = vec![tip, candidate];
         let commit = NewCommit { tree, parents, author: &author, committer: &committer, message };
         Ok(repo.write_signed_commit(&commit)?)

@@ -4,6 +4,7 @@
 
 mod fake_agent;
 mod generated;
+mod interrupt;
 mod layering;
 mod malformed;
 mod reading;
