@@ -185,11 +185,12 @@ impl Build<'_> {
             Kind::AgentFailed { cost: done.cost, duration_ms, detail: done.detail.clone() }
         };
         let failed = |reason, detail: String| {
-            let diff = Some(diff_digest(&changes));
+            // Two crashes are not the same change twice, unless they left the same files.
+            let nothing = reason == AttemptFailure::Agent && changes.is_empty();
+            let diff = (!nothing).then(|| diff_digest(&changes));
             Kind::AttemptFailed { reason, detail, commit: None, diff }
         };
         let failure = if !done.ok {
-            // Two crashes are not the same change twice, unless they left the same files.
             Some(failed(AttemptFailure::Agent, done.detail))
         } else if !snapshot.problems.is_empty() {
             Some(failed(AttemptFailure::Scope, snapshot.problems.join("; ")))

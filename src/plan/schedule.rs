@@ -10,6 +10,7 @@ use crate::{
         state::{Phase, RunState, SliceState},
     },
     plan::model::{Plan, current},
+    spec::model::Slice,
 };
 
 /// What is under way in this process.
@@ -67,7 +68,9 @@ pub fn next(plan: &Plan, state: &RunState, busy: &Busy) -> Vec<Step> {
             Phase::Pending | Phase::Building | Phase::Checking => {
                 if let Some(dep) = dep(|p| p == Phase::Blocked) {
                     steps.push(Step::Block(slice.id.clone(), BlockReason::DepBlocked, format!("`{dep}` is blocked")));
-                } else if let Some((reason, detail)) = stop(plan, state, now) {
+                } else if let Some((reason, detail)) =
+                    stop(plan, state, now).or_else(|| unpaid(plan, state, slice, now))
+                {
                     steps.push(Step::Block(slice.id.clone(), reason, detail));
                 } else if free > 0 && dep(|p| !p.is_done()).is_none() {
                     free -= 1;
@@ -110,7 +113,6 @@ pub fn stop(plan: &Plan, state: &RunState, slice: &SliceState) -> Option<(BlockR
         let text = format!("attempt {} made the same change as attempt {}: {why}", last.n, before.n);
         return Some((BlockReason::SameDiff, text));
     }
-    let dollars = |micros: u64| format!("${}.{:02}", micros / 1_000_000, micros / 10_000 % 100);
     if let Some(limit) = limits.slice_usd_micros.filter(|limit| slice.cost.usd_micros >= *limit) {
         let (used, limit) = (dollars(slice.cost.usd_micros), dollars(limit));
         return Some((BlockReason::Budget, format!("it cost {used} of {limit}: {why}")));
@@ -139,6 +141,18 @@ pub fn stop(plan: &Plan, state: &RunState, slice: &SliceState) -> Option<(BlockR
         return Some((BlockReason::Attempts, format!("{own} attempts failed: {why}")));
     }
     None
+}
+
+/// Whether a slice must not be begun because the run has no money left. What the intent carries costs nothing.
+fn unpaid(plan: &Plan, state: &RunState, slice: &Slice, now: &SliceState) -> Option<(BlockReason, String)> {
+    let limit = plan.limits.run_usd_micros.filter(|limit| state.cost.usd_micros >= *limit)?;
+    let begun = !now.attempts.is_empty() || plan.spec.files.iter().any(|f| f.slice == slice.id);
+    let text = || format!("the run cost {} of {}", dollars(state.cost.usd_micros), dollars(limit));
+    (!begun).then(|| (BlockReason::Budget, text()))
+}
+
+fn dollars(micros: u64) -> String {
+    format!("${}.{:02}", micros / 1_000_000, micros / 10_000 % 100)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::{
         state::{Attempt, Audit},
     },
     plan::model::{Plan, generation},
-    spec::model::{Cli, Command, ProjectKind, Slice, Spec, Structure},
+    spec::model::{Cli, Command, FileBlock, FileMode, ProjectKind, Slice, Spec, Structure},
     store::run::Limits,
 };
 
@@ -135,6 +135,25 @@ fn stop_rules_hold_in_their_order() {
     assert_eq!(reason(vec![failed(1, Conflict, "")], |s| s.repairs = 3), Some(BlockReason::Merge));
     let under_way = Attempt { n: 2, ..Default::default() };
     assert_eq!(reason(vec![failed(1, Checks, "a"), under_way], |s| s.agent_ms = 1_800_000), None);
+}
+
+#[test]
+fn without_money_nothing_that_costs_is_begun() {
+    let mut plan = plan(&[vec![], vec![], vec![]], 3);
+    let mut spec = (*plan.spec).clone();
+    let [s0, s1, s2] = [0, 1, 2].map(|n| spec.slices[n].id.clone());
+    let (path, mode, sha256) = ("s1/x".into(), FileMode::Plain, Sha256::of("x"));
+    spec.files.push(FileBlock { slice: s1.clone(), attempt: 1, path, mode, sha256 });
+    plan = Plan::new(oid(), spec, Limits { run_usd_micros: Some(1_000_000), ..plan.limits });
+    let mut state = RunState::default();
+    state.cost.usd_micros = 999_999;
+    let all = [&s0, &s1, &s2].map(|s| Step::Build(s.clone()));
+    assert_eq!(next(&plan, &state, &Busy::default()), all);
+    state.cost.usd_micros = 1_250_000;
+    at(&plan, &mut state, 2).attempts.push(Attempt { n: 1, ..Default::default() });
+    let why = "the run cost $1.25 of $1.00".to_owned();
+    let steps = [Step::Block(s0, BlockReason::Budget, why), Step::Build(s1), Step::Build(s2)];
+    assert_eq!(next(&plan, &state, &Busy::default()), steps, "what is carried costs nothing, what is paid for goes on");
 }
 
 /// Plays a run against arbitrary outcomes: what the schedule asks for is done at once, with a random result.
