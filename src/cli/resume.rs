@@ -53,6 +53,7 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
 /// Takes a run up, puts right what was left, and drives it to its end.
 pub fn go_on(start: &Start, store: &Store, held: SpecLock, id: &RunId, choices: &Choices) -> Result<Exit, Failure> {
     if is_finished(store, id)? {
+        session::catch_up(start, store, held, id, choices)?;
         start.ui.say(&format!("{id} is finished"))?;
         return conclude(start, store, id);
     }

@@ -5,20 +5,20 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::{
-    base::{Exit, Failure, RunId, SpecId},
+    base::{Exit, Failure, Oid, RunId, SpecId},
     cli::{
         Start, approve,
         drive::{Driven, Driver, drive},
         progress::{self, verdict_style, verdict_word},
         resume,
-        session::{self, Choices, refuse_unrunnable},
+        session::{self, Choices, approved},
         source::{self, Source},
     },
+    git::Head,
     journal::{self, event::Verdict},
     report,
     store::{
-        Store,
-        lease,
+        Store, lease, names,
         record::{self, By, Phase},
         run,
     },
@@ -66,8 +66,12 @@ pub fn run_source(
                 true => source::read_spec(&text, &name, folder.as_deref())?,
                 false => source::compile(start, store, &text, &name, id)?,
             };
-            refuse_unrunnable(&draft.spec)?;
             let held = lease::lock_spec(store, &draft.spec.id, "git otto run")?;
+            let tip = record::tip(&store.repo, &draft.spec.id)?;
+            let known = tip.map(|tip| record::load(&store.repo, tip)).transpose()?;
+            if known.is_none_or(|r| r.record.kind.phase() == Phase::Draft) {
+                session::ready(store, &draft.spec, choices)?;
+            }
             let (appended, phase) = source::record(store, &draft, By::Otto)?;
             (held, appended.commit, phase, draft.guessed)
         }
@@ -76,6 +80,9 @@ pub fn run_source(
             let gone = || Failure::new(Exit::Usage, format!("the spec {id} is gone")).hint("git otto status");
             let commit = record::tip(&store.repo, &id)?.ok_or_else(gone)?;
             let phase = record::load(&store.repo, commit)?.record.kind.phase();
+            if phase == Phase::Draft {
+                session::ready(store, &approved(store, commit)?.0, choices)?;
+            }
             (held, commit, phase, Vec::new())
         }
     };
@@ -100,6 +107,7 @@ pub fn run_source(
             }
             Some(end) if end.verdict == Verdict::Passed && anchor.spec_commit == commit => {
                 start.ui.say("nothing changed since it passed")?;
+                session::catch_up(start, store, held, &last, choices)?;
                 return conclude(start, store, &last);
             }
             Some(_) => {}
@@ -151,6 +159,7 @@ pub fn conclude(start: &Start, store: &Store, id: &RunId) -> Result<Exit, Failur
         Verdict::Partial => Exit::Partial,
         Verdict::Blocked => Exit::Blocked,
     };
+    stays_behind(start, store, id, &anchor.target, end.target)?;
     if start.ui.is_json() {
         let (packet, packet_json) = (paths.markdown.display().to_string(), paths.json.display().to_string());
         let answer = Answer { schema: "otto.run/1", run: id, verdict: end.verdict, why: &end.why, packet, packet_json };
@@ -170,4 +179,17 @@ pub fn conclude(start: &Start, store: &Store, id: &RunId) -> Result<Exit, Failur
     }
     start.ui.answer(&format!("packet: {}\n", paths.markdown.display()))?;
     Ok(exit)
+}
+
+/// Says where the landings are when the branch is not there yet, since somebody has it checked out.
+fn stays_behind(start: &Start, store: &Store, id: &RunId, target: &str, landed: Oid) -> Result<(), Failure> {
+    let behind = store.repo.refs().read(target)?.map(|found| store.repo.is_ancestor(landed, found)).transpose()?;
+    let heads = store.repo.checked_out()?;
+    let there = heads.iter().find(|(_, head)| matches!(head, Head::Branch(name, _) if name == target));
+    if let (Some(false), Some((dir, _))) = (behind, there) {
+        let branch = target.strip_prefix("refs/heads/").unwrap_or(target);
+        start.ui.say(&format!("{branch} is checked out in {} and stays where it is; to move it:", dir.display()))?;
+        start.ui.say(&format!("  git -C {} merge {}", dir.display(), names::target(id)))?;
+    }
+    Ok(())
 }

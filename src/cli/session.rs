@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use crate::{
     agent::Provider,
-    base::{Exit, Failure, Oid, Point, RunId, SpecId},
+    base::{Exit, Failure, Oid, Point, RunId, SpecId, text::one_line},
     cli::{Start, drive::Driver},
     gate::Gate,
     git::{Head, NewCommit, Old, RefEdit, Swap},
@@ -62,6 +62,24 @@ pub fn refuse_unrunnable(spec: &Spec) -> Result<(), Failure> {
     let message = format!("this version cannot run the spec {}: nothing was started, nothing is skipped", spec.id);
     let hint = "express what must hold as `cli_probe` or `repo_test`, or use a version that can: git otto doctor";
     Err(Failure { exit: Exit::Usage, message, causes, hint: Some(hint.into()) })
+}
+
+/// Refuses what could not be run, before anything is written.
+pub fn ready(store: &Store, spec: &Spec, choices: &Choices) -> Result<(), Failure> {
+    refuse_unrunnable(spec)?;
+    agent(store, choices.agent.as_deref(), spec)?;
+    target(store, &spec.id, choices.target.as_deref())?;
+    limits(store, choices)?;
+    for key in ["otto.fsync", "otto.sign", "commit.gpgSign", "format.signOff"] {
+        store.repo.config_bool(key)?;
+    }
+    match store.repo.config("otto.workingCopy").as_deref() {
+        None | Some("target" | "off") => Ok(()),
+        Some(other) => {
+            let text = format!("otto.workingCopy is {:?}; there are target and off", one_line(other, 80));
+            Err(Failure::new(Exit::Usage, text).hint("git config otto.workingCopy target"))
+        }
+    }
 }
 
 /// Who builds: the choice, else `otto.build.agent`, else `otto.agent`, else the intent itself where it carries all code.
@@ -206,6 +224,28 @@ pub fn reopen(
     let agent = name.parse::<Provider>()?;
     let lease = lock.lease(store, id, &anchor.target, choices.take_over)?;
     open(start, store, lease, at, anchor, agent, watch)
+}
+
+/// Lets the branch of a finished run catch up with its landings: somebody had it checked out when they were made.
+pub fn catch_up(start: &Start, store: &Store, lock: SpecLock, id: &RunId, choices: &Choices) -> Result<(), Failure> {
+    let (_, anchor) = run::load(&store.repo, id)?;
+    let (Some(landed), Some(found)) = (run::target(&store.repo, id)?, store.repo.refs().read(&anchor.target)?) else {
+        return Ok(());
+    };
+    if found == landed || !store.repo.is_ancestor(found, landed)? {
+        return Ok(());
+    }
+    let lease = Arc::new(lock.lease(store, id, &anchor.target, choices.take_over)?);
+    let lane = Lane::new(store.clone(), id.clone(), anchor.target, lease.clone());
+    if let Some((branch, to)) = lane.catch_up()? {
+        let branch = branch.strip_prefix("refs/heads/").unwrap_or(&branch);
+        start.ui.say(&format!("{branch} caught up with what has landed, to {}", to.short()))?;
+    }
+    drop(lane);
+    match Arc::into_inner(lease) {
+        Some(lease) => Ok(lease.release()?),
+        None => Ok(()),
+    }
 }
 
 /// Brings a run's refs and journal to where its driver can start.

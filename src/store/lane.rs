@@ -46,7 +46,10 @@ impl Explain for Error {
         match self {
             Error::Diverged(d) => {
                 let short = d.branch.strip_prefix("refs/heads/").unwrap_or(&d.branch);
-                Some(format!("to put the branch back: git branch -f {short} {}", d.landed))
+                Some(format!(
+                    "to bring both together: git switch {short} && git merge {}, then leave it",
+                    d.landed.short()
+                ))
             }
             Error::NoTarget(_) => Some("git otto verify --all".into()),
             Error::Git(e) => e.hint(),
@@ -85,22 +88,23 @@ impl Lane {
         &self.branch
     }
 
-    /// Where the target is now. A person's commits on the branch count: what lands is tested on top of them.
+    /// Where the target is now. A person's commits on the branch count, also on one that somebody has checked out: what
+    /// lands is tested on top of them.
     pub fn tip(&self) -> Result<Tip, Error> {
         let repo = &self.store.repo;
         let landed = repo.refs().read(&names::target(&self.run))?.ok_or_else(|| Error::NoTarget(self.run.clone()))?;
-        if self.is_checked_out()? {
-            return Ok(Tip { commit: landed, landed, branch: None });
-        }
+        let moves = !self.is_checked_out()?;
         let Some(found) = repo.refs().read(&self.branch)? else {
-            return Ok(Tip { commit: landed, landed, branch: Some(Old::Absent) });
+            return Ok(Tip { commit: landed, landed, branch: moves.then_some(Old::Absent) });
         };
+        let branch = moves.then_some(Old::Is(found));
         if repo.is_ancestor(landed, found)? {
-            return Ok(Tip { commit: found, landed, branch: Some(Old::Is(found)) });
+            return Ok(Tip { commit: found, landed, branch });
         }
-        if repo.is_ancestor(found, landed)? {
-            // Landings made while the branch was checked out, or a swap that a crash cut in two: it catches up.
-            return Ok(Tip { commit: landed, landed, branch: Some(Old::Is(found)) });
+        // Landings made while the branch was checked out, or a swap that a crash cut in two: it catches up. One that is
+        // checked out and went on by itself is its user's to merge.
+        if !moves || repo.is_ancestor(found, landed)? {
+            return Ok(Tip { commit: landed, landed, branch });
         }
         Err(Error::Diverged(Box::new(Diverged { branch: self.branch.clone(), found, landed, run: self.run.clone() })))
     }
@@ -141,7 +145,8 @@ impl Lane {
         }
     }
 
-    fn is_checked_out(&self) -> Result<bool, Error> {
+    /// Whether somebody has the branch checked out: then it does not move.
+    pub fn is_checked_out(&self) -> Result<bool, Error> {
         let heads = self.store.repo.checked_out()?;
         Ok(heads.iter().any(|(_, head)| matches!(head, Head::Branch(name, _) if *name == self.branch)))
     }
