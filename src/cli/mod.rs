@@ -113,8 +113,13 @@ impl Start {
 
 /// Runs the program with these arguments, the program's name first.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let args = match Args::try_parse_from(args) {
+    let argv: Vec<OsString> = args.into_iter().collect();
+    let args = match Args::try_parse_from(&argv) {
         Ok(args) => args,
+        Err(e) if e.use_stderr() && argv.iter().take_while(|a| *a != "--").any(|a| a == "--json") => {
+            let ui = Ui::new(Manner { json: true, ..Manner::default() }, true);
+            return ExitCode::from(ui.fail(&usage(&e)) as u8);
+        }
         Err(e) => {
             let _ = e.print();
             return ExitCode::from(if e.use_stderr() { Exit::Usage as u8 } else { Exit::Done as u8 });
@@ -135,6 +140,14 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let start = Start { world, ui };
     let exit = args.command.run(&start).unwrap_or_else(|failure| start.ui.fail(&failure));
     ExitCode::from(exit as u8)
+}
+
+/// What is wrong with the arguments: the first paragraph of what clap says of it.
+fn usage(e: &clap::Error) -> Failure {
+    let text = e.render().to_string();
+    let lines: Vec<&str> = text.lines().take_while(|l| !l.trim().is_empty()).map(str::trim).collect();
+    let text = lines.join(" ");
+    Failure::new(Exit::Usage, text.strip_prefix("error: ").unwrap_or(&text)).hint("git otto -h")
 }
 
 fn open_world(directory: Option<PathBuf>) -> Result<World, Failure> {
