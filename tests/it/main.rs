@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that meets an error has failed, and says why")]
 
 mod fake_agent;
+#[cfg(feature = "faults")]
+mod flows;
 mod generated;
 mod interrupt;
 mod layering;

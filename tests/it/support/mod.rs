@@ -256,12 +256,17 @@ impl Running {
 
     /// Waits until it has made a file, or has ended. Answers whether the file is there.
     pub fn wait_for(&mut self, marker: &Path) -> bool {
+        self.wait_until(|| marker.exists())
+    }
+
+    /// Waits until something holds, or it has ended. Answers whether that holds.
+    pub fn wait_until(&mut self, holds: impl Fn() -> bool) -> bool {
         let begun = Instant::now();
-        while !marker.exists() {
+        while !holds() {
             if self.child.try_wait().unwrap().is_some() {
-                return marker.exists();
+                return holds();
             }
-            assert!(begun.elapsed() < LIMIT, "{} was not made by {}", marker.display(), self.command);
+            assert!(begun.elapsed() < LIMIT, "waited in vain for {}", self.command);
             // Not a wait for time to pass: how often to look.
             thread::sleep(Duration::from_millis(2));
         }
