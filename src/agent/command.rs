@@ -25,7 +25,22 @@ struct Said {
     #[serde(default)]
     summary: String,
     #[serde(default)]
-    cost: Option<Cost>,
+    cost: Spent,
+}
+
+/// What an agent says of its cost: what it leaves out is nothing.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Spent {
+    usd_micros: u64,
+    input_tokens: u64,
+    output_tokens: u64,
+}
+
+impl From<Spent> for Cost {
+    fn from(s: Spent) -> Cost {
+        Cost { usd_micros: s.usd_micros, input_tokens: s.input_tokens, output_tokens: s.output_tokens }
+    }
 }
 
 /// Runs the program in the workspace.
@@ -65,7 +80,7 @@ fn variables(world: &World, task: &Task) -> Vec<(OsString, OsString)> {
 fn judge(done: &Finished, env: &AgentEnv) -> AgentOutcome {
     let said = result(&done.stdout);
     // What it cost counts also where it failed.
-    let cost = said.as_ref().ok().and_then(|s| s.cost).unwrap_or_default();
+    let cost = said.as_ref().map(|s| s.cost.into()).unwrap_or_default();
     let summary = said.as_ref().map(|s| shown(s.summary.as_bytes())).unwrap_or_default();
     let idle = env.idle.unwrap_or_default().as_secs();
     let outcome = match (done.limit, done.ended, said) {

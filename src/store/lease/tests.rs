@@ -132,12 +132,9 @@ fn who_fails_right_after_taking_can_take_it_again() {
     acquire(&f.store, &run(1), TARGET, false).unwrap().release().unwrap();
 }
 
-/// Runs in a process of its own: owns the run until its input ends.
-#[test]
-#[ignore = "a helper of the test below"]
-fn child_owns_the_run() {
-    let Some(dir) = std::env::var_os("OTTO_TEST_REPO") else { return };
-    let store = open(dir.as_ref(), Arc::new(TestClock(AtomicI64::new(1_700_000_000_000))));
+/// Owns the run until its input ends.
+fn own_the_run(dir: &std::path::Path) {
+    let store = open(dir, Arc::new(TestClock(AtomicI64::new(1_700_000_000_000))));
     let lease = acquire(&store, &run(1), TARGET, false).unwrap();
     println!("\nowned");
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
@@ -146,9 +143,13 @@ fn child_owns_the_run() {
 
 #[test]
 fn a_killed_owner_is_followed_at_once() {
+    // The test is its own other process: started again with this variable, it is the owner that gets killed.
+    if let Some(dir) = std::env::var_os("OTTO_TEST_REPO") {
+        return own_the_run(dir.as_ref());
+    }
     let f = Fixture::new();
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "--nocapture", "store::lease::tests::child_owns_the_run"])
+        .args(["--exact", "--nocapture", "store::lease::tests::a_killed_owner_is_followed_at_once"])
         .env("OTTO_TEST_REPO", f.dir.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
