@@ -54,6 +54,12 @@ impl Repo {
                 settings.set_raw_value(key, value.as_str()).map_err(Error::gix("configure signing"))?;
             }
         }
+        let known = self.config("user.signingKey").is_some_and(|key| !key.is_empty());
+        if !known && self.config("gpg.format").as_deref() != Some("ssh") {
+            // As git does: the committer names the key. gix sees no identity but the repository's own.
+            let who = format!("{} <{}>", c.committer.name, c.committer.email);
+            settings.set_raw_value("user.signingKey", who.as_str()).map_err(Error::gix("configure signing"))?;
+        }
         settings.set_raw_value("commit.gpgSign", "true").map_err(Error::gix("configure signing"))?;
         settings.commit().map_err(Error::gix("configure signing"))?;
         let id = gix::objs::Write::write_buf(&repo.objects, Kind::Commit, &unsigned)
