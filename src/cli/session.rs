@@ -139,8 +139,12 @@ fn target(store: &Store, spec: &SpecId, choice: Option<&str>) -> Result<String, 
         None => names::default_branch(spec),
         Some(name) => format!("refs/heads/{}", name.strip_prefix("refs/heads/").unwrap_or(name)),
     };
-    if store.repo.git(&["check-ref-format", &name], None)?.code != Some(0) {
-        return Err(Failure::new(Exit::Usage, format!("{name:?} is no name for a branch")));
+    // As git sees it: no leading dash, not HEAD, and nothing that stands for another name.
+    let short = name.strip_prefix("refs/heads/").unwrap_or(&name);
+    let checked = store.repo.git(&["check-ref-format", "--branch", short], None)?;
+    if checked.code != Some(0) || checked.stdout.trim_ascii_end() != short.as_bytes() {
+        let text = format!("{:?} is no name for a branch", one_line(short, 200));
+        return Err(Failure::new(Exit::Usage, text).hint("git otto run --target <branch> …"));
     }
     names::check_free(store.repo.refs(), &name)?;
     for (path, head) in store.repo.checked_out()? {
