@@ -152,17 +152,18 @@ fn crashes_that_left_nothing_are_not_the_same_change() {
 fn a_silent_agent_is_ended_with_everything_it_started() {
     let s = sandbox();
     s.git(&["config", "otto.agent.idle", "1"]);
-    let lives = s.path("lives");
-    let child = format!("sleep 600; touch '{}'", lives.display());
+    let pid = s.path("pid");
+    let child = format!("echo $$ > '{}'; exec sleep 600", pid.display());
     let agent = agent(
         &s,
         json!({
-            "a": {"1": [{"spawn": ["sh", "-c", child]}, {"wait_for": s.path("never-made")}], "2": [right("a")]},
+            "a": {"1": [{"spawn": ["sh", "-c", child]}, {"wait_for": pid}, {"wait_for": s.path("never-made")}], "2": [right("a")]},
         }),
     );
     let run = run(&s, &intent("One", "", &[("a", &[], plain("a"))], ""), &agent, &[]).ends(0);
     let attempts = &run.stands("a", "landed", 2)["attempts"];
     assert!(attempts[0]["failed"]["detail"].as_str().unwrap().contains("silent"), "{attempts:#}");
+    assert_dead(&s, &pid);
 }
 
 #[test]
@@ -261,4 +262,32 @@ fn the_next_attempt_is_told_what_failed_and_nothing_of_its_peers() {
     assert!(failure["detail"].as_str().unwrap().contains("`peer.txt`: another slice owns it"), "{failure:#}");
     run.blocked("a", "attempts", 3);
     run.blocked("later", "dep_blocked", 0);
+}
+
+#[test]
+fn nothing_that_an_agent_says_or_names_becomes_markup_or_an_escape() {
+    let s = sandbox();
+    let nasty = "\u{1b}[2J<script>alert(1)</script>\n# Passed\n| x |";
+    let result = |ok: bool| json!({"result": {"schema": "otto.result/1", "ok": ok, "summary": nasty}});
+    let agent = agent(
+        &s,
+        json!({"a": {
+            "1": [result(false)],
+            "2": [write("out/\u{1b}[31m\n<b>.txt", "x\n"), write("README.md", "mine\n"), result(true)],
+            "3": [right("a"), write("d/\u{1b}]0;x\u{7}\n<i>", "x\n"), result(true)],
+        }}),
+    );
+    let body = "Owns: `a.txt`, `d/`.\n\nCheck: `cat a.txt` prints `a`.";
+    s.write("intent.md", intent("One", "", &[("a", &[], body.into())], ""));
+    let out = s.otto(&["run", "--yes", "../intent.md", "--agent", &agent]).exits(0);
+    let shown = Run::read(s.otto(&["run", "--json", "one"])).ends(0);
+    assert_eq!(shown.failures("a"), [Some("agent".into()), Some("scope".into()), None]);
+    for text in
+        [&out.stdout, &out.stderr, &shown.markdown, &s.otto(&["log", "one"]).stdout, &s.otto(&["status"]).stdout]
+    {
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{7}'), "{text}");
+    }
+    let markdown = &shown.markdown;
+    assert!(!markdown.contains("<script>") && !markdown.contains("\n# Passed"), "{markdown}");
+    assert_sound(&s);
 }

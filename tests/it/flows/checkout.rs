@@ -22,6 +22,14 @@ fn history(s: &Sandbox) {
     }
     s.git_with_input(&["fast-import", "--quiet", "--force"], stream.as_bytes());
     s.git(&["reset", "-q", "--hard"]);
+    // What a tree may hold besides plain files.
+    s.script("repo/run.sh", "#!/bin/sh\n");
+    std::os::unix::fs::symlink("/etc/passwd", s.path("repo/link")).unwrap();
+    s.write("repo/na\\me\n\"ü", "odd\n");
+    s.git(&["add", "."]);
+    let other = s.git(&["rev-parse", "HEAD"]);
+    s.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{other},sub")]);
+    s.git(&["commit", "-q", "-m", "Odd ones"]);
 }
 
 /// A stash, changes in every state, hooks and a filter that leave a mark wherever they are run.
@@ -90,6 +98,8 @@ fn the_example_lands_in_a_repository_in_use_and_nothing_else_changes() {
     }
     assert_eq!(log.matches("{\"receipt\":1,").count(), 4, "{log}");
     assert_eq!(log.matches("Otto-Run: ").count(), 4, "{log}");
+    let changed = s.git(&["diff-tree", "-r", "--name-status", &base, "otto/jot"]);
+    assert_eq!(changed, "A\t.otto/specs/jot.json\nA\tcmd/add\nA\tcmd/find\nA\tcmd/list\nA\tjot");
     // The checked-in copy of the spec is the spec, and the product works.
     let spec = s.git(&["rev-parse", "refs/otto/specs/jot:spec.json"]);
     assert_eq!(s.git(&["rev-parse", "otto/jot:.otto/specs/jot.json"]), spec);

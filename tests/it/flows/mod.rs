@@ -218,6 +218,14 @@ fn refuses(s: &Sandbox, dir: &str, args: &[&str], code: i32, message: &str, hint
     }
 }
 
+/// The process whose id stands in a file must have ended; whether its new parent has noticed is not our concern.
+#[track_caller]
+fn assert_dead(s: &Sandbox, file: &Path) {
+    let pid = std::fs::read_to_string(file).unwrap();
+    let state = s.spawn(s.command("ps", "").args(["-o", "stat=", "-p", pid.trim()]), None).wait().stdout;
+    assert!(state.trim().is_empty() || state.starts_with('Z'), "{} is {state}", pid.trim());
+}
+
 fn refs(s: &Sandbox) -> String {
     s.git(&["for-each-ref"])
 }

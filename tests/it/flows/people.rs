@@ -167,3 +167,24 @@ fn a_target_that_went_elsewhere_is_never_overwritten() {
     assert_eq!(order(&landings(&s, "main", "otto/two")), ["a", "b"]);
     assert_sound(&s);
 }
+
+#[test]
+fn one_spec_has_one_run_at_a_time_and_two_specs_have_two() {
+    let s = sandbox();
+    let running = midway(&s);
+    let waits = refs(&s);
+    for args in [&["run", "--yes", "../intent.md"][..], &["run", "two"], &["resume"], &["approve", "two"]] {
+        let out = s.otto(args).exits(6);
+        assert!(out.stderr.contains("hint: ") && out.stderr.contains("two"), "{out}");
+    }
+    assert_eq!(refs(&s), waits, "who is refused writes no ref");
+    s.write("jot.md", crate::support::EXAMPLE);
+    Run::read(s.otto(&["run", "--yes", "--json", "../jot.md"])).ends(0);
+    let on_one_target = ["run", "--yes", "../jot.md", "--id", "third", "--target", "otto/two"];
+    let out = s.otto(&on_one_target).exits(6);
+    assert!(out.stderr.contains("otto/two"), "{out}");
+    go_on(&s, running).ends(0);
+    assert_eq!(order(&landings(&s, "main", "otto/two")), ["a", "b"]);
+    assert_eq!(s.git(&["for-each-ref", "refs/otto/lease"]), "", "a run that has ended belongs to nobody");
+    assert_sound(&s);
+}

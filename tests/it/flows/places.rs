@@ -194,3 +194,97 @@ fn a_spec_as_json_runs_like_its_intent() {
     let run = Run::read(s.otto(&["run", "--yes", "--json", "../spec.json", "--agent", &agent])).ends(0);
     run.stands("a", "landed", 1);
 }
+
+#[test]
+fn in_clones_that_lack_objects_or_borrow_them() {
+    let s = sandbox();
+    s.history(30);
+    let url = format!("file://{}", s.repo().display());
+    for (args, dir) in [
+        (&["clone", "-q", "--depth", "1", &url][..], "with space é"),
+        (&["clone", "-q", "--shared", "repo"], "shared"),
+        (&["clone", "-q", "--depth", "3", "--bare", &url], "bare"),
+    ] {
+        s.git_in("", &[args, &[dir]].concat());
+        s.git_in(dir, &["config", "user.name", "Ann"]);
+        runs(&s, dir, &[]);
+        works(&s, dir);
+        assert_eq!(s.git_in(dir, &["fsck", "--full", "--strict", "--no-dangling"]), "", "{dir}");
+        s.otto_in(dir, &["verify", "--all"]).exits(0);
+    }
+}
+
+#[test]
+fn as_a_subcommand_of_git_with_its_settings_and_variables() {
+    let s = sandbox();
+    s.write("jot.md", EXAMPLE);
+    let before = s.snapshot();
+    let program = Path::new(env!("CARGO_BIN_EXE_git-otto")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    let git = |args: &[&str], vars: &[(&str, &str)]| {
+        let mut command = s.command("git", "repo");
+        s.spawn(command.args(args).env("PATH", &path).envs(vars.iter().copied()), None).wait()
+    };
+    let out = git(&["-c", "otto.jobs=0", "otto", "run", "--yes", "../jot.md"], &[]).exits(2);
+    assert!(out.stderr.contains("otto.jobs is 0"), "{out}");
+    // As in a hook, which has a repository and an index in its environment.
+    let (dir, index) = (s.path("repo/.git"), s.path("repo/.git/other-index"));
+    let vars = [("GIT_DIR", dir.to_str().unwrap()), ("GIT_INDEX_FILE", index.to_str().unwrap()), ("GIT_PREFIX", "x/")];
+    git(&["otto", "run", "--yes", "../jot.md"], &vars).exits(0);
+    works(&s, "repo");
+    before.assert_same(&s.snapshot());
+}
+
+#[test]
+fn on_the_branch_that_was_asked_for() {
+    let s = sandbox();
+    let feature = {
+        s.git(&["switch", "-q", "-c", "feature"]);
+        let at = s.commit("Ahead", &[("ahead", "x\n")]);
+        s.git(&["switch", "-q", "main"]);
+        at
+    };
+    let run = runs(&s, "repo", &["--target", "feature"]);
+    assert_eq!((&run.packet["base"], landings(&s, &feature, "feature").len()), (&json!(feature), 4));
+    s.try_git("repo", &["rev-parse", "-q", "--verify", "refs/heads/otto/jot"]).exits(1);
+    let other =
+        Run::read(s.otto(&["run", "--yes", "--json", "../jot.md", "--id", "other", "--target", "refs/heads/new"]));
+    assert_eq!(other.ends(0).packet["target"]["name"], "refs/heads/new");
+    assert_eq!(landings(&s, "main", "new").len(), 4);
+}
+
+#[test]
+fn landings_are_written_as_the_user_has_it() {
+    let s = sandbox();
+    let gpg = "#!/bin/sh\necho \"$@\" > \"$HOME/asked\"\ncat > /dev/null\necho '[GNUPG:] SIG_CREATED D' >&2\n\
+               printf -- '-----BEGIN PGP SIGNATURE-----\\n\\nabc\\n-----END PGP SIGNATURE-----\\n'\n";
+    let gpg = s.script("gpg", gpg);
+    for (key, value) in [
+        ("commit.gpgSign", "true"),
+        ("gpg.program", gpg.to_str().unwrap()),
+        ("format.signOff", "true"),
+        ("otto.workingCopy", "off"),
+    ] {
+        s.git(&["config", key, value]);
+    }
+    runs(&s, "repo", &[]);
+    for (commit, _) in landings(&s, "main", "otto/jot") {
+        let text = s.git(&["cat-file", "commit", &commit]);
+        assert!(text.contains("gpgsig -----BEGIN PGP SIGNATURE-----"), "{text}");
+        assert!(text.ends_with("Signed-off-by: Ann Author <ann@example.org>"), "{text}");
+    }
+    let asked = std::fs::read_to_string(s.path("home/asked")).unwrap();
+    assert!(asked.contains("Ann Author <ann@example.org>"), "the committer names the key: {asked}");
+    assert!(!s.git(&["ls-tree", "-r", "--name-only", "otto/jot"]).contains(".otto"));
+    assert_sound(&s);
+}
+
+#[test]
+fn with_nobody_reading_what_it_says() {
+    let s = sandbox();
+    s.write("jot.md", EXAMPLE);
+    let script = format!("'{}' run --yes --json ../jot.md | head -n 1", env!("CARGO_BIN_EXE_git-otto"));
+    s.spawn(s.command("sh", "repo").args(["-c", &script]), None).wait().exits(0);
+    let quiet = s.otto(&["run", "--quiet", "jot"]).exits(0);
+    assert!(quiet.stderr.is_empty() && quiet.stdout.starts_with("passed: 4 slices"), "{quiet}");
+}

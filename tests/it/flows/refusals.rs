@@ -120,7 +120,9 @@ fn values_that_mean_nothing() {
     }
     for (more, message) in [
         (&["--target", "a..b"][..], "a..b"),
-        (&["--target", "-x"], "-x"),
+        (&["--target=-x"], "-x"),
+        (&["--target", "HEAD"], "HEAD"),
+        (&["--target", "@{-1}"], "@{-1}"),
         (&["--jobs", "0"], "--jobs"),
         (&["--jobs", "x"], "--jobs"),
         (&["--id", "Not An Id"], "--id"),

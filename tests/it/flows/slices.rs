@@ -98,6 +98,57 @@ fn tests_that_a_slice_wrote_itself_are_no_proof_alone() {
 }
 
 #[test]
+fn a_slice_whose_own_tests_pass_already_is_not_built_again() {
+    let s = sandbox();
+    let steps = json!([right("a"), write("tests/a.sh", "test \"$(cat a.txt)\" = a\n")]);
+    let first = one(&s, OWN_TEST, steps).ends(4);
+    std::fs::remove_file(s.path("agent.log")).unwrap();
+    let second = one(&s, OWN_TEST, json!([{"exit": 9}])).ends(4);
+    assert_ne!(first.run(), second.run());
+    second.stands("a", "redundant", 0);
+    assert_eq!((starts(&s, "a"), &second.packet["requirements"][0]["proven"]), (0, &json!("self_written")));
+}
+
+#[test]
+fn a_test_of_its_own_that_is_there_before_is_kept_beside_what_is_new() {
+    let s = sandbox();
+    s.commit("A test", &[("tests/a.sh", "exit 0\n")]);
+    let body = format!("{OWN_TEST}\n\nCheck: `cat a.txt` prints `a`.");
+    let run = one(&s, &body, json!([right("a")])).ends(0);
+    run.stands("a", "landed", 1);
+}
+
+#[test]
+fn the_audit_believes_no_earlier_result() {
+    let s = sandbox();
+    // Holds on the candidate and in the queue, and never again.
+    let runs = s.path("runs");
+    let (runs, judge) = (runs.display(), s.path("judge"));
+    s.script("judge", &format!("#!/bin/sh\necho x >> '{runs}'\n[ $(grep -c x '{runs}') -lt 4 ] && cat a.txt\n"));
+    let body = format!("Owns: `a.txt`.\n\nCheck: `{}` prints `a`.", judge.display());
+    let run = one(&s, &body, json!([right("a")])).ends(4);
+    run.stands("a", "landed", 1);
+    assert_eq!(run.packet["requirements"][0]["proven"], "no");
+    assert_eq!(run.packet["missing"]["checks"], json!(["a-1"]));
+    let results = run.packet["checks"][0]["results"].as_array().unwrap();
+    let told: Vec<_> = results.iter().map(|r| (r["round"].as_str().unwrap(), r["cause"].as_str().unwrap())).collect();
+    assert_eq!(told, [("base", "assertion"), ("candidate", "holds"), ("queue-1", "holds"), ("audit-1", "assertion")]);
+}
+
+#[test]
+fn a_check_that_takes_too_long_is_red_and_leaves_nothing_running() {
+    let s = sandbox();
+    let pid = s.path("pid");
+    let body = format!(
+        "Owns: `a.txt`.\n\nCheck: `test -e a.txt || {{ echo $$ > '{}'; sleep 600; }}; cat a.txt` prints `a`, within 3 s.",
+        pid.display()
+    );
+    let run = one(&s, &body, json!([right("a")])).ends(0);
+    assert_eq!(run.packet["checks"][0]["results"][0]["cause"], "timeout");
+    assert_dead(&s, &pid);
+}
+
+#[test]
 fn beside_another_check_they_are_welcome() {
     let s = sandbox();
     let steps = json!([right("a"), write("tests/a.sh", "test \"$(cat a.txt)\" = a\n")]);
