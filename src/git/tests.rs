@@ -258,7 +258,9 @@ fn no_swap_is_lost_between_threads() {
                 });
             }
             if flags.is_empty() {
-                scope.spawn(|| (0..20).for_each(|_| drop(s.git(&["pack-refs", "--all"]))));
+                scope.spawn(|| {
+                    (0..20).for_each(|_| drop(s.git(&["-c", "core.packedRefsTimeout=60000", "pack-refs", "--all"])))
+                });
             }
         });
         let tip = s.repo.refs().read(name).unwrap().unwrap();
