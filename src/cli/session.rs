@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use crate::{
     agent::Provider,
-    base::{Exit, Failure, Oid, Point, RunId, SpecId, text::one_line},
+    base::{
+        Exit, Failure, Oid, Point, RunId, SpecId,
+        text::{one_line, redact},
+    },
     cli::{Start, drive::Driver},
     gate::Gate,
     git::{Head, NewCommit, Old, RefEdit, Swap},
@@ -86,6 +89,13 @@ pub fn ready(store: &Store, spec: &Spec, choices: &Choices) -> Result<(), Failur
 pub fn agent(store: &Store, choice: Option<&str>, spec: &Spec) -> Result<Provider, Failure> {
     let config = || store.repo.config("otto.build.agent").or_else(|| store.repo.config("otto.agent"));
     if let Some(name) = choice.map(str::to_owned).or_else(config) {
+        // The name goes into the run's records, which are shared.
+        if redact(name.as_bytes()) != name.as_bytes() {
+            let text = "the agent's command line holds what looks like a secret, and the run's records would keep it";
+            return Err(
+                Failure::new(Exit::Refused, text).hint("give it to the agent in a variable or a file of its own")
+            );
+        }
         return Ok(name.parse::<Provider>()?);
     }
     let bare: Vec<_> = spec.slices.iter().filter(|s| blocks(spec, &s.id, 1).is_empty()).collect();

@@ -64,6 +64,16 @@ fn without_anybody_who_builds() {
 }
 
 #[test]
+fn a_secret_on_the_agents_command_line() {
+    let s = ready();
+    let agent = "command:my-agent --api-key=abcdefghijklmnopqrstuvwx API_KEY=abcdefghijklmnopqrst";
+    let args = ["run", "--yes", "../intent.md", "--agent", agent];
+    refuses(&s, "repo", &args, 8, "what looks like a secret", "variable");
+    let out = s.otto(&args);
+    assert!(!out.stderr.contains("abcdefghijkl"), "{out}");
+}
+
+#[test]
 fn prose_and_names_of_nothing() {
     let s = ready();
     refuses(&s, "repo", &["run", "--yes", "a keeper of notes"], 7, "prose needs an agent", "docs/intent.md");
