@@ -14,11 +14,14 @@ const MAX_FILE: u64 = 16 << 20;
 /// Changed lines of a file that are searched for; beyond, what lies between the common start and end counts as replaced.
 const MAX_EDITS: usize = 2000;
 
-/// What changed between two trees. Nothing of a file that is too large or not there, or of a submodule, is counted but
+/// What changed between two trees, apart from the checked-in copy of the spec, which is no slice's work. Nothing of a file that is too large or not there, or of a submodule, is counted but
 /// that it changed.
 pub fn between(repo: &Repo, before: Oid, after: Oid) -> git::Result<Diffstat> {
     let mut sum = Diffstat::default();
-    for Change { old, new, .. } in repo.diff_trees(before, after)? {
+    for Change { path, old, new } in repo.diff_trees(before, after)? {
+        if path.starts_with(b".otto/specs/") {
+            continue;
+        }
         let content = |side: Option<(Mode, Oid)>| match side {
             Some((Mode::Submodule, _)) => None,
             Some((_, id)) => repo.read_blob(id, MAX_FILE).ok(),

@@ -264,7 +264,8 @@ pub struct Landed {
     pub diffstat: Option<Diffstat>,
 }
 
-/// How much a landing changed. Lines are counted in every file, binary or not; a rename is a removal and an addition.
+/// How much a landing changed, apart from the copy of the spec in it. Lines are counted in every file, binary or not; a
+/// rename is a removal and an addition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Diffstat {
     /// Files.
