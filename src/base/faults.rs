@@ -133,7 +133,10 @@ impl Faults {
                     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
                     std::process::abort();
                 }
-                How::Error(code) => return Err(io::Error::from_raw_os_error(code)),
+                How::Error(code) => {
+                    let e = io::Error::from_raw_os_error(code);
+                    return Err(io::Error::new(e.kind(), format!("{e}, at {}", point.name())));
+                }
             }
         }
         Ok(())
@@ -163,7 +166,9 @@ mod tests {
         let f = Faults::parse(Some("lease.taken:2:enospc")).unwrap();
         assert!(f.hit(Point::LeaseTaken).is_ok());
         assert!(f.hit(Point::EvidenceAfter).is_ok());
-        assert_eq!(f.hit(Point::LeaseTaken).unwrap_err().raw_os_error(), Some(28));
+        let e = f.hit(Point::LeaseTaken).unwrap_err();
+        assert_eq!(e.kind(), io::ErrorKind::StorageFull);
+        assert!(e.to_string().ends_with("at lease.taken"), "{e}");
         assert!(f.hit(Point::LeaseTaken).is_ok());
         for bad in ["x", "lease.taken:0:abort", "lease.taken:1:", "lease.taken:1:abort:"] {
             assert!(Faults::parse(Some(bad)).is_err(), "{bad}");

@@ -71,10 +71,15 @@ pub fn write_beneath(root: &Path, path: &[u8], content: &[u8], executable: bool)
 /// Removes a folder and all below it, also where folders are read-only; links are removed, never followed. Nothing
 /// there is fine.
 pub fn remove_tree(dir: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(dir) {
-        Ok(()) => return Ok(()),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(_) => {}
+    let mut tries = 0;
+    loop {
+        match std::fs::remove_dir_all(dir) {
+            Ok(()) => return Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            // Somebody still writes there: once its folder is gone it cannot any more.
+            Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty && tries < 100 => tries += 1,
+            Err(_) => break,
+        }
     }
     open_up(dir, 0)?;
     std::fs::remove_dir_all(dir)

@@ -7,8 +7,9 @@ use std::{
     io,
     os::fd::OwnedFd,
     os::unix::process::{CommandExt, ExitStatusExt},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -83,7 +84,7 @@ impl Procs for SystemProcs {
         }
         let pid = std.id() as i32;
         let id = ProcId { pid, start_ticks: start_ticks(pid).unwrap_or(0), boot_id: boot_id() };
-        Ok(Child { id, stdout, stderr, std: Some(std) })
+        Ok(Child { id, stdout, stderr, std: Some(std), record: None })
     }
 
     fn me(&self) -> ProcId {
@@ -147,6 +148,8 @@ pub struct Child {
     /// Its standard error, until taken.
     pub stderr: Option<pipe::Receiver>,
     std: Option<std::process::Child>,
+    /// The file that says that it runs; removed once its group has been ended.
+    record: Option<PathBuf>,
 }
 
 /// How a program ended.
@@ -193,6 +196,10 @@ impl Child {
         self.kill();
         let Some(mut std) = self.std.take() else { return Err(io::Error::other("waited for twice")) };
         let status = std.wait()?;
+        if let Some(record) = self.record.take() {
+            // A record that stays names a process that is gone: whoever reads it sees that.
+            let _ = std::fs::remove_file(record);
+        }
         Ok(match (status.code(), status.signal()) {
             (Some(code), _) => Ended::Exit(code),
             (None, signal) => Ended::Signal(signal.unwrap_or(0)),
@@ -206,6 +213,120 @@ impl Drop for Child {
             let _ = self.reap();
         }
     }
+}
+
+/// How the names of the files begin that say what runs.
+const RECORD: &str = "proc-";
+
+/// Starts programs as another does, and keeps a file in a folder for each as long as it runs: whoever dies leaves word
+/// of the programs that go on without it.
+pub struct Recorded {
+    inner: Arc<dyn Procs>,
+    dir: PathBuf,
+}
+
+impl Recorded {
+    /// Records in `dir`, which is made when the first program starts.
+    pub fn new(inner: Arc<dyn Procs>, dir: &Path) -> Recorded {
+        Recorded { inner, dir: dir.to_owned() }
+    }
+}
+
+impl Procs for Recorded {
+    fn spawn(&self, spec: &Spec) -> io::Result<Child> {
+        std::fs::create_dir_all(&self.dir)?;
+        let mut child = self.inner.spawn(spec)?;
+        let record = self.dir.join(format!("{RECORD}{}", child.id.pid));
+        std::fs::write(&record, serde_json::to_vec(&child.id)?)?;
+        child.record = Some(record);
+        Ok(child)
+    }
+
+    fn me(&self) -> ProcId {
+        self.inner.me()
+    }
+
+    fn alive(&self, p: &ProcId) -> bool {
+        self.inner.alive(p)
+    }
+
+    fn host(&self) -> String {
+        self.inner.host()
+    }
+}
+
+/// The programs that [`Recorded`] started for a process that is gone and that run on, or left others in their group.
+/// Records of groups that have ended are removed.
+pub fn orphans(dir: &Path) -> io::Result<Vec<ProcId>> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut out = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if !entry.file_name().as_encoded_bytes().starts_with(RECORD.as_bytes()) || !entry.file_type()?.is_file() {
+            continue;
+        }
+        // Written by this program, but in one piece only if it lived long enough.
+        let id = std::fs::read(entry.path()).ok().and_then(|bytes| serde_json::from_slice::<ProcId>(&bytes).ok());
+        match id.filter(|id| !group(id, dir).is_empty()) {
+            Some(id) => out.push(id),
+            None => std::fs::remove_file(entry.path())?,
+        }
+    }
+    out.sort_by_key(|id| id.pid);
+    Ok(out)
+}
+
+/// Ends an orphan with its whole group, and waits until it is gone.
+pub fn end(orphan: &ProcId, dir: &Path) -> io::Result<()> {
+    let start = Instant::now();
+    while !group(orphan, dir).is_empty() {
+        if let Some(pid) = Pid::from_raw(orphan.pid) {
+            let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+        }
+        if start.elapsed() > Duration::from_secs(10) {
+            return Err(io::Error::other(format!("process group {} does not end", orphan.pid)));
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    match std::fs::remove_file(dir.join(format!("{RECORD}{}", orphan.pid))) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
+}
+
+/// The live processes of the group that this very process leads or led. Where the leader is gone, the group counts as
+/// its own only as long as everybody in it works below `dir`: the number might have been given to somebody else.
+fn group(leader: &ProcId, dir: &Path) -> Vec<i32> {
+    if leader.pid <= 1 || leader.boot_id != boot_id() {
+        return Vec::new();
+    }
+    match start_ticks(leader.pid) {
+        Some(ticks) if ticks == leader.start_ticks => vec![leader.pid],
+        Some(_) => Vec::new(),
+        None => {
+            let members = members(leader.pid);
+            let ours = members
+                .iter()
+                .all(|pid| std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(dir)));
+            if ours { members } else { Vec::new() }
+        }
+    }
+}
+
+/// The live processes of a group; none where the system does not tell.
+fn members(group: i32) -> Vec<i32> {
+    let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let in_group = |pid: &i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_ascii_whitespace();
+        let lives = fields.next().is_some_and(|state| !matches!(state, "Z" | "X"));
+        lives && fields.nth(1).and_then(|pgrp| pgrp.parse().ok()) == Some(group)
+    };
+    pids.filter(in_group).collect()
 }
 
 /// The head and the tail of a stream, each of bounded size.
@@ -405,6 +526,41 @@ mod tests {
         assert_eq!(f.ended, Ended::Exit(0));
         let left: i32 = String::from_utf8(f.stdout.bytes()).unwrap().trim().parse().unwrap();
         gone(left);
+    }
+
+    #[test]
+    fn what_a_dead_process_left_running_is_found_and_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _inside = rt.enter();
+        let procs = Recorded::new(Arc::new(SystemProcs), dir.path());
+        let here = |script: &str| Spec { cwd: dir.path().into(), ..sh(script, b"") };
+        let records = || std::fs::read_dir(dir.path()).unwrap().count();
+        // Whoever lives ends what it started, and takes the record along.
+        drop(procs.spawn(&here("sleep 1000")).unwrap());
+        assert_eq!(records(), 0);
+        // A leader that runs; one that ended and left another in its group; one that ended alone.
+        let running = procs.spawn(&here("sleep 1000")).unwrap();
+        let mut left = procs.spawn(&here("sleep 1000 &")).unwrap();
+        let mut ended = procs.spawn(&here("exit 0")).unwrap();
+        for child in [&mut left, &mut ended] {
+            let mut std = child.std.take().unwrap();
+            std.wait().unwrap();
+        }
+        assert_eq!(records(), 3);
+        std::fs::write(dir.path().join("proc-torn"), "{").unwrap();
+        let mut expected = vec![running.id.clone(), left.id.clone()];
+        expected.sort_by_key(|id| id.pid);
+        assert_eq!(orphans(dir.path()).unwrap(), expected);
+        for id in &expected {
+            end(id, dir.path()).unwrap();
+        }
+        assert_eq!(orphans(dir.path()).unwrap(), []);
+        assert_eq!((records(), members(left.id.pid)), (0, Vec::new()));
+        // The number alone proves nothing: this process is not the one that was recorded.
+        let other = ProcId { start_ticks: 1, ..SystemProcs.me() };
+        std::fs::write(dir.path().join("proc-1"), serde_json::to_vec(&other).unwrap()).unwrap();
+        assert_eq!((orphans(dir.path()).unwrap(), records()), (vec![], 0));
     }
 
     #[test]

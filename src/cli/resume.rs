@@ -1,7 +1,7 @@
 //! `git otto resume`: go on with a run that was interrupted.
 
 use crate::{
-    base::{Exit, Failure, RunId},
+    base::{Exit, Failure, RunId, procs},
     cli::{
         Start, progress,
         run::{conclude, drive_to_the_end},
@@ -13,6 +13,7 @@ use crate::{
         lease::{self, SpecLock},
         record, run,
     },
+    workspace,
 };
 
 /// Go on with a run that was interrupted.
@@ -30,7 +31,22 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
+    resume(args, start).map_err(|failure| {
+        let again = || (failure.exit == Exit::Internal).then(|| "git otto resume".to_owned());
+        Failure { hint: failure.hint.clone().or_else(again), ..failure }
+    })
+}
+
+fn resume(args: Args, start: &Start) -> Result<Exit, Failure> {
     let store = start.store()?;
+    if !args.dry_run {
+        for (run, _) in lease::abandoned(&store)? {
+            // Whoever holds the lock sees to it, too.
+            if let Ok(held) = lease::lock_spec(&store, run.spec(), "git otto resume") {
+                tidy(start, &store, &held)?;
+            }
+        }
+    }
     let Some(id) = find(&store, args.run.as_deref())? else {
         if start.ui.is_json() {
             start.ui.answer_json(&serde_json::json!({"schema": "otto.resume/1", "run": null}))?;
@@ -59,6 +75,23 @@ pub fn go_on(start: &Start, store: &Store, held: SpecLock, id: &RunId, choices: 
     }
     let driver = session::reopen(start, store, held, id, choices, progress::watch(start.ui.clone()))?;
     drive_to_the_end(start, store, driver)
+}
+
+/// Removes what processes that are gone left of the spec's runs that nobody will take up: those that had come to their
+/// end, and those that had not begun. The lease goes last: as long as it is there, somebody comes by.
+pub fn tidy(start: &Start, store: &Store, held: &SpecLock) -> Result<(), Failure> {
+    for (id, give_back) in lease::abandoned(store)?.into_iter().filter(|(id, _)| id.spec() == held.spec()) {
+        if run::list(&store.repo, Some(held.spec()))?.contains(&id) && !is_finished(store, &id)? {
+            continue;
+        }
+        let root = session::run_root(start, store, &id)?;
+        for orphan in procs::orphans(&root)? {
+            procs::end(&orphan, &root)?;
+        }
+        workspace::sweep(&start.world, &root)?;
+        store.swap(&[give_back], &format!("give {id} back: its owner is gone"))?;
+    }
+    Ok(())
 }
 
 fn is_finished(store: &Store, id: &RunId) -> Result<bool, Failure> {

@@ -48,7 +48,12 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     let store = start.store()?;
     store.repo.identity(start.world.clock.now())?;
     let source = source::resolve(start, &store, &args.intent, args.text)?;
-    run_source(start, &store, source, args.id.as_ref(), args.yes, &args.choices)
+    run_source(start, &store, source, args.id.as_ref(), args.yes, &args.choices).map_err(|failure| {
+        // The machine failed, and how far it had come is for the next command to find out.
+        let next = "git otto resume    (if there is nothing to resume yet: the same command again)".to_owned();
+        let hint = failure.hint.or_else(|| (failure.exit == Exit::Internal).then_some(next));
+        Failure { hint, ..failure }
+    })
 }
 
 /// The story of a run: compile, approve, build and land, judge, show.
@@ -86,6 +91,7 @@ pub fn run_source(
             (held, commit, phase, Vec::new())
         }
     };
+    resume::tidy(start, store, &held)?;
     let commit = match phase {
         Phase::Draft => match approve::approve(start, store, commit, yes, &guessed)? {
             Some(commit) => commit,

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use crate::{
     agent::Provider,
     base::{
-        Exit, Failure, Oid, Point, RunId, SpecId,
+        Exit, Failure, Oid, Point, RunId, SpecId, World,
+        procs::Recorded,
         text::{one_line, redact},
     },
     cli::{Start, drive::Driver},
@@ -293,8 +294,10 @@ fn open(
     };
     let style = style(start, store)?;
     let root = run_root(start, store, &anchor.run)?;
+    // What is started for the run is known in its folder, for whoever takes it up after a crash.
+    let procs = Arc::new(Recorded::new(start.world.procs.clone(), &root));
     let gate = Gate {
-        world: start.world.clone(),
+        world: World { procs, ..start.world.clone() },
         store: store.clone(),
         log,
         run: anchor.run.clone(),
@@ -328,7 +331,8 @@ fn ensure_target(store: &Store, lease: &Lease, anchor: &RunAnchor) -> Result<(),
     }
 }
 
-fn run_root(start: &Start, store: &Store, run: &RunId) -> Result<PathBuf, Failure> {
+/// The folder of a run's workspaces.
+pub fn run_root(start: &Start, store: &Store, run: &RunId) -> Result<PathBuf, Failure> {
     Ok(workspace::root(&start.world, &store.repo)?.join(run.as_str()))
 }
 

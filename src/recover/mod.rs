@@ -1,7 +1,10 @@
 //! Putting right what a dead process left of a run, before it goes on: git is the judge of what happened.
 
 use crate::{
-    base::{Failure, SliceId},
+    base::{
+        Failure, SliceId,
+        procs::{self, ProcId},
+    },
     gate::Gate,
     journal::{
         event::{Fact, Kind},
@@ -19,6 +22,8 @@ pub struct Repairs {
     pub landed: Vec<SliceId>,
     /// Slices whose merge is not on the target: they are merged and tested again.
     pub unlanded: Vec<SliceId>,
+    /// Agents and checks of the dead process that run on.
+    pub orphans: Vec<ProcId>,
     /// Workspaces that nobody works in.
     pub workspaces: usize,
 }
@@ -29,6 +34,8 @@ impl Repairs {
         let mut out = Vec::new();
         out.extend(self.landed.iter().map(|s| format!("`{s}` is on the target: record its landing and its receipt")));
         out.extend(self.unlanded.iter().map(|s| format!("`{s}` was under test: merge and test it again")));
+        let still = |id: &ProcId| format!("end process group {}, which the process that died left running", id.pid);
+        out.extend(self.orphans.iter().map(still));
         if self.workspaces > 0 {
             let n = self.workspaces;
             out.push(format!("remove {n} workspace{} of the process that died", if n == 1 { "" } else { "s" }));
@@ -41,7 +48,8 @@ impl Repairs {
 pub fn survey(gate: &Gate, plan: &Plan, lane: &Lane) -> Result<Repairs, Failure> {
     let repo = gate.repo();
     let tip = lane.tip()?.commit;
-    let mut repairs = Repairs { workspaces: workspace::leftovers(&gate.root)?, ..Default::default() };
+    let (workspaces, orphans) = (workspace::leftovers(&gate.root)?, procs::orphans(&gate.root)?);
+    let mut repairs = Repairs { workspaces, orphans, ..Default::default() };
     for slice in &plan.spec.slices {
         let now = gate.log.read(|state| current(plan, state, &slice.id).clone());
         let Some(merge) = now.merge.as_ref().filter(|_| now.phase == Phase::Merging) else { continue };
@@ -61,6 +69,10 @@ pub fn perform(
     record_landing: &dyn Fn(&SliceId, &Merge) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut actions = repairs.words();
+    // First of all: what runs on could write into what is swept.
+    for orphan in &repairs.orphans {
+        procs::end(orphan, &gate.root)?;
+    }
     if let Some((branch, to)) = lane.catch_up()? {
         actions.push(format!("{branch} caught up with the landings, to {}", to.short()));
     }

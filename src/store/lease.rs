@@ -93,6 +93,19 @@ pub fn acquire(store: &Store, run: &RunId, target: &str, take_over: bool) -> Res
     lock_spec(store, run.spec(), run.as_str())?.lease(store, run, target, take_over)
 }
 
+/// Runs whose owner was a process of this machine that is gone, with the edit that gives each back.
+pub fn abandoned(store: &Store) -> Result<Vec<(RunId, RefEdit)>> {
+    let mut out = Vec::new();
+    for (name, oid) in store.repo.refs().list(names::lease_prefix())? {
+        // A lease that cannot be read is for a person to judge.
+        let dead = || load(&store.repo, oid).is_ok_and(|t| matches!(judge(store, t), Owner::Dead(_)));
+        if let Some(run) = names::parse_lease(&name).filter(|_| dead()) {
+            out.push((run, RefEdit { name, old: Old::Is(oid), new: None }));
+        }
+    }
+    Ok(out)
+}
+
 impl SpecLock {
     /// The spec that is locked.
     pub fn spec(&self) -> &SpecId {

@@ -104,6 +104,10 @@ pub fn parse_journal(name: &str) -> Option<(RunId, String)> {
 pub fn lease(run: &RunId) -> String {
     format!("{LEASES}{run}")
 }
+/// What all leases start with.
+pub fn lease_prefix() -> &'static str {
+    LEASES
+}
 /// The run of a [`lease`] name.
 pub fn parse_lease(name: &str) -> Option<RunId> {
     name.strip_prefix(LEASES)?.parse().ok()
