@@ -2,6 +2,7 @@
 // These are helpers and tests of one binary; clippy only sees through `#[test]` functions themselves.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that meets an error has failed, and says why")]
 
+mod crash;
 mod fake_agent;
 #[cfg(feature = "faults")]
 mod flows;

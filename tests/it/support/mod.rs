@@ -10,7 +10,7 @@ use std::{
     cell::RefCell,
     ffi::OsStr,
     fmt, fs,
-    io::Write as _,
+    io::{Read as _, Write as _},
     os::unix::{
         fs::PermissionsExt as _,
         process::{CommandExt as _, ExitStatusExt as _},
@@ -64,9 +64,14 @@ pub struct Running {
 impl Sandbox {
     /// A repository on branch `main` with one commit, and a user who has said who they are.
     pub fn new() -> Sandbox {
+        Self::initialised(&[])
+    }
+
+    /// The same, with further arguments of `git init`.
+    pub fn initialised(args: &[&str]) -> Sandbox {
         let s = Self::without_identity();
         s.write("home/.gitconfig", "[user]\n\tname = Ann Author\n\temail = ann@example.org\n");
-        s.git(&["init", "-q", "-b", "main", "."]);
+        s.git(&[&["init", "-q", "-b", "main"], args, &["."]].concat());
         s.write("repo/README.md", "A repository.\n");
         s.git(&["add", "README.md"]);
         s.git(&["commit", "-q", "-m", "Begin"]);
@@ -252,6 +257,27 @@ impl Running {
     /// Sends its process group a signal.
     pub fn signal(&self, signal: Signal) {
         let _ = kill_process_group(self.group, signal);
+    }
+
+    /// Reads so many lines of its standard output, which are then no part of what [`Running::wait`] gives; fewer if it
+    /// ends before.
+    pub fn read_lines(&mut self, n: u64) -> Vec<String> {
+        let (mut lines, mut line) = (Vec::new(), Vec::new());
+        let stdout = self.child.stdout.as_mut().expect("standard output is a pipe");
+        let mut byte = [0];
+        // Not one byte too many is taken: the rest is for whoever reads on.
+        while (lines.len() as u64) < n && stdout.read(&mut byte).unwrap() == 1 {
+            match byte {
+                [b'\n'] => lines.push(String::from_utf8(std::mem::take(&mut line)).unwrap()),
+                [b] => line.push(b),
+            }
+        }
+        lines
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits until it has made a file, or has ended. Answers whether the file is there.

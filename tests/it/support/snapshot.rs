@@ -14,7 +14,7 @@ use super::Sandbox;
 pub struct Snapshot(BTreeMap<String, Vec<u8>>);
 
 /// Top-level entries of a git folder that a run adds to: objects, its own refs and their logs, its own folder.
-const OURS: [&str; 5] = ["objects", "refs", "logs", "packed-refs", "otto"];
+const OURS: [&str; 6] = ["objects", "refs", "reftable", "logs", "packed-refs", "otto"];
 /// Refs that are otto's to move.
 const OUR_REFS: [&str; 3] = ["refs/otto/", "refs/notes/otto/", "refs/heads/otto/"];
 
