@@ -1,6 +1,6 @@
-//! Links the program without position independence where that is known to work: most of its start-up would otherwise go
-//! into relocating itself (some 60 % of a start that should take half as long as `git rev-parse`). A setting for cargo
-//! (`.cargo/config.toml`) would not reach `cargo install`, and would compile every dependency anew.
+//! Links the program without position independence where that is known to work: a large program spends much of its
+//! start relocating itself. A setting for cargo (`.cargo/config.toml`) would not reach `cargo install`, and would compile
+//! every dependency anew. `scripts/build-release` goes further.
 //!
 //! What is given up is a random address of the program's own code; libraries, heap and stacks keep theirs, and the
 //! program is memory-safe Rust.
