@@ -162,14 +162,18 @@ impl Gate {
         Ok(outcome)
     }
 
-    /// Whether the checkout of a round holds nothing but its tree, so that it can become that of another round.
+    /// Whether the checkout of a round holds nothing but its tree, so that it can become that of another round. The audit
+    /// takes nothing over: its checkout is a fresh one.
     fn turns(&self, round: &Round<'_>) -> bool {
-        self.setup.is_empty() && round.overlay.is_empty()
+        self.setup.is_empty() && round.overlay.is_empty() && !round.name.starts_with("audit-")
     }
 
     /// An idle checkout, turned into that of a round; none where there is none that nothing has changed in.
     fn turned(&self, round: &Round<'_>) -> Result<Option<Clean>, Failure> {
-        let Some(Clean { place, look, tree }) = self.idle.take().filter(|_| self.turns(round)) else { return Ok(None) };
+        if !self.turns(round) {
+            return Ok(None);
+        }
+        let Some(Clean { place, look, tree }) = self.idle.take() else { return Ok(None) };
         if !place.still_looks_like(&look) || !place.turn(self.repo(), tree, round.tree)? {
             return Ok(None);
         }
