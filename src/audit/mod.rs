@@ -17,8 +17,7 @@ pub async fn audit(gate: &Gate, plan: &Plan, tip: Oid) -> Result<Verdict, Failur
     gate.log.record(&[Fact::run(Kind::AuditStarted { round: number, commit: tip })])?;
     let tree = gate.repo().read_commit(tip)?.tree;
     let name = format!("audit-{number}");
-    let r#gen = crate::base::Sha256::of(plan.spec_commit.to_string());
-    let round = Round { slice: None, r#gen, attempt: 0, name, tree, overlay: Vec::new() };
+    let round = Round::of_run(plan.spec_commit, name, tree);
     let all: Vec<&Check> = plan.spec.checks().map(|(_, c)| c).collect();
     let results = gate.round(&round, &all).await?;
     gate.world.faults.hit(Point::AuditAfterChecks)?;

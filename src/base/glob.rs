@@ -20,6 +20,11 @@ pub fn matches(pattern: &str, path: impl AsRef<[u8]>) -> bool {
     wildmatch(plain.as_str().into(), path.as_bstr(), wildmatch::Mode::NO_MATCH_SLASH_LITERAL)
 }
 
+/// Whether one of several patterns matches a path.
+pub fn any(patterns: &[String], path: impl AsRef<[u8]>) -> bool {
+    patterns.iter().any(|pattern| matches(pattern, path.as_ref()))
+}
+
 /// Whether a pattern names exactly one path.
 pub fn is_literal(pattern: &str) -> bool {
     !pattern.contains(['*', '?']) && !pattern.ends_with('/')

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     agent::{self, Block, FailureNote, Product, Provider, Role, Task},
-    base::{Exit, Failure, Oid, Point, Sha256, SliceId},
+    base::{Exit, Failure, Oid, Point, Sha256, SliceId, glob},
     checks::{
         self,
         model::{Check, Gate as When},
@@ -82,7 +82,7 @@ impl Build<'_> {
     }
 
     fn self_written(&self, check: &Check) -> Vec<String> {
-        checks::self_written(check, |path| scope::owns(&self.slice.owned_paths, path.as_bytes()))
+        checks::self_written(check, |path| glob::any(&self.slice.owned_paths, path))
     }
 
     fn round<'r>(&'r self, name: &str, attempt: u32, tree: Oid, overlay: Vec<(BString, Mode, Oid)>) -> Round<'r> {
@@ -142,7 +142,7 @@ impl Build<'_> {
                 let from = commit.parents.first().copied().unwrap_or(base);
                 let changes = repo.diff_trees(repo.read_commit(from)?.tree, commit.tree)?;
                 // Its own files go on top of what others landed; shared ones are the target's, to be done again.
-                let own = changes.into_iter().filter(|c| scope::owns(&self.slice.owned_paths, &c.path));
+                let own = changes.into_iter().filter(|c| glob::any(&self.slice.owned_paths, &c.path));
                 let edits: Vec<_> = own.map(|c| (c.path, c.new)).collect();
                 let tree = repo.write_tree(Some(repo.read_commit(tip)?.tree), &edits)?;
                 Ok(Ground { base: tip, tree })
@@ -172,7 +172,7 @@ impl Build<'_> {
         let bounds = agent::AgentEnv {
             wall: Duration::from_millis(left),
             idle: Some(Duration::from_secs(self.plan.limits.agent_idle_s)),
-            transcript: self.gate.root.join(format!("{name}.transcript")),
+            transcript: workspace.transcript().to_owned(),
         };
         let done = agent::run(world, provider, &task, &bounds).await;
         let duration_ms = done.duration.as_millis() as u64;

@@ -37,11 +37,6 @@ pub fn judge(rules: &Rules<'_>, changes: &[Change], read: impl Fn(Oid) -> Option
     changes.iter().filter_map(bad).collect()
 }
 
-/// Whether one of these patterns matches a path.
-pub fn owns(patterns: &[String], path: &[u8]) -> bool {
-    patterns.iter().any(|p| glob::matches(p, path))
-}
-
 fn refusal(rules: &Rules<'_>, change: &Change, read: &impl Fn(Oid) -> Option<Vec<u8>>) -> Option<String> {
     let path = change.path.as_bstr();
     match change.new {
@@ -66,7 +61,7 @@ fn refusal(rules: &Rules<'_>, change: &Change, read: &impl Fn(Oid) -> Option<Vec
     if protected.is_some() {
         return Some("it decides how everything is judged, and the slice does not own it by name".into());
     }
-    if owns(rules.others, path) {
+    if glob::any(rules.others, path) {
         return Some("another slice owns it".into());
     }
     if configures_runners(path) {

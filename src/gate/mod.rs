@@ -53,7 +53,7 @@ pub struct Idle(Mutex<Vec<Clean>>);
 pub struct Round<'a> {
     /// The slice that it is for; none for cross-slice checks and the audit.
     pub slice: Option<&'a SliceId>,
-    /// Its generation, or the digest of the spec.
+    /// Its generation, or the digest of the spec commit's id.
     pub r#gen: Sha256,
     /// Its attempt, 0 for none.
     pub attempt: u32,
@@ -63,6 +63,14 @@ pub struct Round<'a> {
     pub tree: Oid,
     /// Files laid over the tree: the candidate's own tests on the base.
     pub overlay: Vec<(BString, Mode, Oid)>,
+}
+
+impl Round<'_> {
+    /// A round for no slice: of the cross-slice checks on the base, or of the audit.
+    pub fn of_run(spec_commit: Oid, name: String, tree: Oid) -> Round<'static> {
+        let r#gen = Sha256::of(spec_commit.to_string());
+        Round { slice: None, r#gen, attempt: 0, name, tree, overlay: Vec::new() }
+    }
 }
 
 /// A checkout that nothing has changed in.

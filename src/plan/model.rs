@@ -139,7 +139,7 @@ pub fn blocks<'a>(spec: &'a Spec, slice: &SliceId, attempt: u32) -> Vec<&'a File
 
 /// Whether a check is a test that its own slice writes, and so no proof by itself.
 pub fn is_self_written(spec: &Spec, check: &str) -> bool {
-    let owns = |slice: &Slice, path: &str| slice.owned_paths.iter().any(|p| glob::matches(p, path.as_bytes()));
+    let owns = |slice: &Slice, path: &str| glob::any(&slice.owned_paths, path);
     let mut all = spec.checks().filter(|(_, c)| c.id == check);
     all.any(|(slice, c)| slice.is_some_and(|s| !checks::self_written(c, |path| owns(s, path)).is_empty()))
 }

@@ -1,7 +1,7 @@
 //! The merge queue: one candidate at a time is merged with the tip, tested as exactly the commit that lands, and lands.
 
 use crate::{
-    base::{Exit, Failure, Oid, Point, Sha256, SliceId},
+    base::{Exit, Failure, Oid, Point, SliceId, glob},
     checks::model::Check,
     gate::{Gate, Round, not_green},
     git::{BString, ByteSlice, Merged, Mode, NewCommit, Swap},
@@ -134,7 +134,7 @@ impl Queue<'_> {
     /// cross-slice checks whose slices are complete with this one.
     fn due<'s>(&'s self, state: &RunState, slice: &'s Slice, touched: &[BString]) -> (Vec<&'s Check>, Vec<&'s Check>) {
         let done = |id: &SliceId| current(self.plan, state, id).phase.is_done();
-        let owns = |s: &Slice| touched.iter().any(|p| s.owned_paths.iter().any(|o| crate::base::glob::matches(o, p)));
+        let owns = |s: &Slice| touched.iter().any(|p| glob::any(&s.owned_paths, p));
         let spec = &self.plan.spec;
         let landed = spec.slices.iter().filter(|s| s.id != slice.id && done(&s.id) && owns(s));
         let own = std::iter::once(slice).chain(landed).flat_map(|s| &s.checks).collect();
@@ -150,8 +150,7 @@ impl Queue<'_> {
         let on_base = |c: &&&Check| known.iter().any(|r| r.check == c.id && r.round == "base");
         let new: Vec<&Check> = cross.iter().filter(|c| !on_base(c)).copied().collect();
         let tree = self.gate.repo().read_commit(base)?.tree;
-        let r#gen = Sha256::of(self.plan.spec_commit.to_string());
-        let round = Round { slice: None, r#gen, attempt: 0, name: "base".into(), tree, overlay: Vec::new() };
+        let round = Round::of_run(self.plan.spec_commit, "base".into(), tree);
         self.gate.round(&round, &new).await?;
         Ok(())
     }

@@ -57,7 +57,7 @@ pub fn packet(repo: &Repo, id: &RunId) -> Result<Packet, Failure> {
 fn self_written(plan: &Plan) -> BTreeMap<String, Vec<String>> {
     let own = plan.spec.checks().filter_map(|(slice, check)| {
         let owned = &slice?.owned_paths;
-        let tests = checks::self_written(check, |path| owned.iter().any(|p| glob::matches(p, path)));
+        let tests = checks::self_written(check, |path| glob::any(owned, path));
         (!tests.is_empty()).then(|| (check.id.clone(), tests))
     });
     own.collect()

@@ -200,7 +200,7 @@ fn proves<'a>(slice: Option<&'a Slice>, check: &'a Check) -> &'a [String] {
 }
 
 fn owns(slice: &Slice, path: &str) -> bool {
-    slice.owned_paths.iter().any(|p| glob::matches(p, path))
+    glob::any(&slice.owned_paths, path)
 }
 
 fn shown(name: &str) -> String {

@@ -99,7 +99,7 @@ impl Pass<'_> {
                 continue;
             };
             attempts.entry(file.slice.as_str()).or_default().insert(file.attempt);
-            let shared = || spec.shared_scaffold.iter().any(|p| glob::matches(p, &file.path));
+            let shared = || glob::any(&spec.shared_scaffold, &file.path);
             if !owns(slice, &file.path) && !shared() {
                 let text = format!("the slice `{}` does not own {}", slice.id, shown(&file.path));
                 self.wrong(format!("{at}/path"), text);
