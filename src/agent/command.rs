@@ -1,24 +1,23 @@
-//! `command:` agents: any program. The task goes to its standard input as JSON; the last line of its standard output
-//! that is a JSON object is its result. Judged by exit code and result, never by prose.
+//! `command:` agents: any program. What it is to do goes to its standard input as JSON; the last line of its standard
+//! output that is a JSON object is its result. Judged by exit code and result, never by prose.
 
-use std::{ffi::OsString, io, os::unix::fs::OpenOptionsExt as _, path::Path};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use serde::Deserialize;
-
-use super::{AgentEnv, AgentOutcome, Task};
+use super::{
+    Agent, Answer, Call, Event, Outcome, Role, Work,
+    program::{self, Adapter, Said, Start, Usage},
+};
 use crate::base::{
     Cost, World, json,
-    procs::{self, Bounds, Captured, Ended, Finished, Limit, Spec},
+    procs::{Captured, Ended},
     text,
 };
 
-/// How much of the head and of the tail of a stream is kept.
-const KEEP: usize = 1 << 20;
-
 /// What an agent says at its end (`schemas/result.json`).
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Said {
+struct Reply {
     #[serde(default)]
     schema: Option<String>,
     ok: bool,
@@ -26,6 +25,8 @@ struct Said {
     summary: String,
     #[serde(default)]
     cost: Spent,
+    #[serde(default)]
+    answer: Option<Value>,
 }
 
 /// What an agent says of its cost: what it leaves out is nothing.
@@ -43,115 +44,84 @@ impl From<Spent> for Cost {
     }
 }
 
+/// What a program reads that is to answer (`schemas/question.json`).
+#[derive(Serialize)]
+struct Question<'a> {
+    schema: &'static str,
+    role: Role,
+    prompt: &'a str,
+    answer: &'a Value,
+    workspace: &'a std::path::Path,
+}
+
 /// Runs the program in the workspace.
-pub async fn run(world: &World, argv: &[String], task: &Task, env: &AgentEnv) -> AgentOutcome {
-    let stdin = match serde_json::to_vec(task) {
-        Ok(mut packet) => {
-            packet.push(b'\n');
-            packet
-        }
-        Err(e) => return AgentOutcome::new(false, format!("the task could not be written as JSON: {e}")),
-    };
-    let argv = argv.iter().map(OsString::from).collect();
-    let spec = Spec { argv, cwd: task.workspace.clone(), env: variables(world, task), stdin };
-    let bounds = Bounds { wall: env.wall, idle: env.idle, keep: KEEP };
-    let done = match procs::run(world.procs.as_ref(), &spec, bounds).await {
-        Ok(done) => done,
-        Err(e) => return AgentOutcome::new(false, format!("the agent could not be started: {e}")),
-    };
-    let mut outcome = judge(&done, env);
-    match keep_transcript(&env.transcript, &done) {
-        Ok(kept) => outcome.transcript = kept.then(|| env.transcript.clone()),
-        Err(e) => outcome.detail.push_str(&format!(" (its transcript could not be kept: {e})")),
-    }
-    outcome
-}
-
-/// The user's own variables, without any of git's: an agent needs its login, and must not be led to another repository.
-fn variables(world: &World, task: &Task) -> Vec<(OsString, OsString)> {
-    let mut vars = world.env.vars.clone();
-    vars.insert("OTTO_SLICE".into(), task.slice.as_str().into());
-    vars.insert("OTTO_ATTEMPT".into(), task.attempt.to_string().into());
-    let around = task.workspace.parent().unwrap_or(&task.workspace);
-    vars.insert("GIT_CEILING_DIRECTORIES".into(), around.into());
-    vars.into_iter().collect()
-}
-
-fn judge(done: &Finished, env: &AgentEnv) -> AgentOutcome {
-    let said = result(&done.stdout);
-    // What it cost counts also where it failed.
-    let cost = said.as_ref().map(|s| s.cost.into()).unwrap_or_default();
-    let summary = said.as_ref().map(|s| shown(s.summary.as_bytes())).unwrap_or_default();
-    let idle = env.idle.unwrap_or_default().as_secs();
-    let outcome = match (done.limit, done.ended, said) {
-        (Some(Limit::Wall), ..) => {
-            AgentOutcome::new(false, format!("it ran for more than {} s and was ended", env.wall.as_secs()))
-        }
-        (Some(Limit::Idle), ..) => {
-            AgentOutcome::new(false, format!("it was silent for more than {idle} s and was ended"))
-        }
-        (None, Ended::Signal(n), _) => {
-            AgentOutcome::new(false, with_words(format!("signal {n} ended it"), &summary, done))
-        }
-        (None, Ended::Exit(0), Err(why)) => AgentOutcome::new(false, why),
-        (None, Ended::Exit(0), Ok(said)) if said.ok => AgentOutcome::new(true, summary),
-        (None, Ended::Exit(0), Ok(_)) => {
-            AgentOutcome::new(false, with_words("it says that it failed".into(), &summary, done))
-        }
-        (None, Ended::Exit(code), _) => {
-            AgentOutcome::new(false, with_words(format!("it ended with exit code {code}"), &summary, done))
+pub async fn run(world: &World, agent: &Agent, argv: &[String], call: &Call<'_>) -> Outcome {
+    let packet = match call.work {
+        Work::Write(task) => serde_json::to_vec(task),
+        Work::Answer(answer) => {
+            let (schema, role, prompt) = ("otto.question/1", call.role, call.prompt);
+            serde_json::to_vec(&Question { schema, role, prompt, answer, workspace: call.dir })
         }
     };
-    AgentOutcome { cost, ..outcome }
+    let mut stdin = match packet {
+        Ok(packet) => packet,
+        Err(e) => return Outcome::failed(format!("the task could not be written as JSON: {e}")),
+    };
+    stdin.push(b'\n');
+    let start = Start { argv: argv.iter().map(Into::into).collect(), stdin, env: Vec::new() };
+    program::run(world, agent, call, start, &mut Results::default()).await
 }
 
-/// A sentence with the agent's own words after it, or with the end of its standard error.
-fn with_words(sentence: String, summary: &str, done: &Finished) -> String {
-    let stderr = done.stderr.bytes();
-    let last = stderr.trim_ascii().rsplit(|b| *b == b'\n').next().map(shown).unwrap_or_default();
-    match [summary, last.as_str()].into_iter().find(|words| !words.is_empty()) {
-        Some(words) => format!("{sentence}: {words}"),
-        None => sentence,
-    }
+/// The last line that may be a result.
+#[derive(Default)]
+struct Results {
+    last: Option<Vec<u8>>,
 }
 
-fn shown(bytes: &[u8]) -> String {
-    text::one_line(&String::from_utf8_lossy(&text::redact(bytes)), 300)
-}
-
-/// The result that an agent printed; why there is none, otherwise.
-fn result(stdout: &Captured) -> Result<Said, String> {
-    let bytes = stdout.bytes();
-    let lines = bytes.rsplit(|b| *b == b'\n').map(<[u8]>::trim_ascii);
-    let mut objects =
-        lines.filter(|line| line.starts_with(b"{")).filter(|line| json::parse(line, json::Limits::LINE).is_ok());
-    let none = "it ended without a result: its last line of JSON must be {\"ok\":true,\"summary\":\"…\"}";
-    let line = objects.next().ok_or(none)?;
-    let bad = |why: String| format!("its result is not of schema otto.result/1: {}", text::one_line(&why, 200));
-    let said: Said = json::read(line, json::Limits::LINE).map_err(|e| bad(e.to_string()))?;
-    match said.schema.as_deref() {
-        None | Some("otto.result/1") => Ok(said),
-        Some(other) => Err(bad(format!("it says {other:?}"))),
+impl Results {
+    /// The result that the program printed; why there is none, otherwise.
+    fn read(&self) -> Result<Reply, String> {
+        let none = "it ended without a result: its last line of JSON must be {\"ok\":true,\"summary\":\"…\"}";
+        let line = self.last.as_deref().ok_or(none)?;
+        let bad = |why: String| format!("its result is not of schema otto.result/1: {}", text::one_line(&why, 200));
+        let said: Reply = json::read(line, json::Limits::RECORD).map_err(|e| bad(e.to_string()))?;
+        match said.schema.as_deref() {
+            None | Some("otto.result/1") => Ok(said),
+            Some(other) => Err(bad(format!("it says {other:?}"))),
+        }
     }
 }
 
-/// Keeps what the agent printed, redacted, readable by the user alone. Whether there was anything.
-fn keep_transcript(file: &Path, done: &Finished) -> io::Result<bool> {
-    use std::io::Write as _;
-    let (stdout, stderr) = (done.stdout.bytes(), done.stderr.bytes());
-    if stdout.is_empty() && stderr.is_empty() {
-        return Ok(false);
+impl Adapter for Results {
+    fn line(&mut self, line: &[u8], _: &(dyn Fn(Event) + Send + Sync)) {
+        let line = line.trim_ascii();
+        if line.starts_with(b"{") && json::parse(line, json::Limits::RECORD).is_ok() {
+            self.last = Some(line.to_vec());
+        }
     }
-    if let Some(dir) = file.parent() {
-        std::fs::create_dir_all(dir)?;
+
+    fn usage(&self) -> Usage {
+        let cost = self.read().map(|said| said.cost.into()).unwrap_or_default();
+        Usage { cost, cumulative: false }
     }
-    let mut file = std::fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(file)?;
-    for (name, bytes) in [("standard output", stdout), ("standard error", stderr)] {
-        writeln!(file, "=== {name}")?;
-        file.write_all(&text::redact(&bytes))?;
-        writeln!(file)?;
+
+    fn judge(&mut self, ended: Ended, _: &Captured, stderr: &Captured) -> Said {
+        let said = self.read();
+        let summary = said.as_ref().map(|s| s.summary.clone()).unwrap_or_default();
+        if let Some(detail) = program::bad_end(ended, &summary, stderr) {
+            return Said { detail, ..Said::default() };
+        }
+        match said {
+            Err(detail) => Said { detail, ..Said::default() },
+            Ok(said) if said.ok => {
+                Said { ok: true, detail: summary, answer: said.answer.map(Answer::Value), ..Said::default() }
+            }
+            Ok(_) => {
+                let detail = program::with_words("it says that it failed".into(), &summary, stderr);
+                Said { detail, ..Said::default() }
+            }
+        }
     }
-    Ok(true)
 }
 
 #[cfg(test)]

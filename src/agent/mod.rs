@@ -1,82 +1,30 @@
-//! Who writes: one trait, typed tasks in, one outcome out.
+//! Who writes: one door to every agent. A typed call goes in, events come out while it works, one outcome at its end.
+//!
+//! The outcome is judged by what can be seen from outside: the terminal event, the error flag, the exit code, denied
+//! permissions. What it changed is judged by who looks at the workspace. Its prose is no evidence of anything.
 
 mod command;
+mod event;
 mod literate;
+mod program;
 mod provider;
+mod task;
+mod transcript;
+pub mod variables;
 
 use std::{
-    collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+pub use event::Event;
 pub use provider::{Provider, UnknownProvider};
+pub use task::{Block, FailureNote, Product, TASK_SCHEMA, Task};
 
-use crate::base::{Cost, SliceId, World};
-
-/// The value of a task's `schema` field.
-pub const TASK_SCHEMA: &str = "otto.task/1";
-
-/// What an agent is asked to do: the packet that a `command:` agent reads as JSON on standard input.
-#[derive(Clone, Debug, Serialize)]
-pub struct Task {
-    /// `otto.task/1`.
-    pub schema: &'static str,
-    /// build or repair.
-    pub role: Role,
-    /// The slice to build.
-    pub slice: SliceId,
-    /// Its title.
-    pub title: String,
-    /// Which attempt this is, from 1.
-    pub attempt: u32,
-    /// The product's title and intent.
-    pub product: Product,
-    /// Texts of the slice's requirements by id.
-    pub requirements: BTreeMap<String, String>,
-    /// Guidance.
-    pub tasks: Vec<String>,
-    /// Path patterns that may be changed.
-    pub owned_paths: Vec<String>,
-    /// Path patterns that lines may be added to.
-    pub shared_scaffold: Vec<String>,
-    /// The slice's checks, one sentence each, by id.
-    pub checks: BTreeMap<String, String>,
-    /// `new` checks that are green already.
-    pub green_on_base: Vec<String>,
-    /// What failed in the last attempt, with evidence; empty in the first.
-    pub failures: Vec<FailureNote>,
-    /// Where to work: the current directory of the agent.
-    pub workspace: PathBuf,
-    /// Files that the intent carries for this attempt (path, executable, content): what `literate` writes. Never shown
-    /// to other agents.
-    #[serde(skip)]
-    pub blocks: Vec<Block>,
-}
-
-/// What the product is, for an agent that builds one slice of it.
-#[derive(Clone, Debug, Serialize)]
-pub struct Product {
-    /// One line.
-    pub title: String,
-    /// The intent's prose.
-    pub intent: String,
-    /// webapp, cli, library, api or service.
-    pub kind: String,
-}
-
-/// A file that the intent carries.
-#[derive(Clone, Debug)]
-pub struct Block {
-    /// Where it goes.
-    pub path: String,
-    /// Whether it is executable.
-    pub executable: bool,
-    /// What is in it.
-    pub content: Vec<u8>,
-}
+use crate::base::{Cost, World};
 
 /// What an agent is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,59 +40,219 @@ pub enum Role {
     Audit,
 }
 
-/// Something that did not hold, with evidence.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FailureNote {
-    /// The check, or `scope`, `agent`, `merge`.
-    pub what: String,
-    /// One or a few sentences.
-    pub detail: String,
-    /// The end of standard output.
-    pub stdout: String,
-    /// The end of standard error.
-    pub stderr: String,
+impl Role {
+    /// Its name in records, configuration and prompts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Compile => "compile",
+            Role::Build => "build",
+            Role::Repair => "repair",
+            Role::Audit => "audit",
+        }
+    }
 }
 
-/// What an agent may take, and where its transcript goes.
-#[derive(Clone, Debug)]
-pub struct AgentEnv {
+/// An agent as it was chosen: who, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Agent {
+    /// Who.
+    pub provider: Provider,
+    /// The model, in the provider's own words; its default otherwise.
+    pub model: Option<String>,
+    /// How hard it thinks, in the provider's own words.
+    pub effort: Option<String>,
+    /// For models over HTTP: where, with which key, at which price.
+    pub endpoint: Endpoint,
+    /// Names of further variables of the user's that it may see.
+    pub variables: Vec<String>,
+}
+
+impl Agent {
+    /// An agent with everything at its default.
+    pub fn new(provider: Provider) -> Agent {
+        Agent { provider, model: None, effort: None, endpoint: Endpoint::default(), variables: Vec::new() }
+    }
+}
+
+/// Where a model over HTTP is reached.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Endpoint {
+    /// The base URL; the provider's own otherwise.
+    pub url: Option<String>,
+    /// The key.
+    pub key: Option<Key>,
+    /// Millionths of a US dollar for a million tokens read, and for a million written.
+    pub price: Option<(u64, u64)>,
+}
+
+/// A secret. It is never shown, not even by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key(String);
+
+impl Key {
+    /// Takes a secret.
+    pub fn new(secret: String) -> Key {
+        Key(secret)
+    }
+    /// Gives the secret to whoever sends it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Key(…)")
+    }
+}
+
+/// What an agent is to do.
+#[derive(Clone, Copy, Debug)]
+pub enum Work<'a> {
+    /// Change files: build and repair.
+    Write(&'a Task),
+    /// Answer with a JSON value of this schema and change nothing: compile and audit.
+    Answer(&'a Value),
+}
+
+/// Whether a path, relative to the workspace, may be written; why not, otherwise.
+pub type MayWrite<'a> = dyn Fn(&str) -> Result<(), String> + Send + Sync + 'a;
+
+/// One call of an agent.
+pub struct Call<'a> {
+    /// What for.
+    pub role: Role,
+    /// What it is told.
+    pub prompt: &'a str,
+    /// What it is to do.
+    pub work: Work<'a>,
+    /// Where it works: its current directory.
+    pub dir: &'a Path,
+    /// A folder of its own outside `dir`, for files that a program is given by name, and for its `TMPDIR`.
+    pub scratch: &'a Path,
+    /// What it may write below `dir`, where the protocol lets it be asked beforehand.
+    pub may_write: &'a MayWrite<'a>,
+    /// The conversation.
+    pub session: Session,
+    /// What it may take.
+    pub bounds: Bounds,
+    /// The file for what it printed; outside `dir`.
+    pub transcript: &'a Path,
+    /// Who is told what it does.
+    pub notice: &'a (dyn Fn(Event) + Send + Sync),
+}
+
+/// The conversation that a call belongs to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Session {
+    /// Its name; none where the program names it itself.
+    pub id: Option<String>,
+    /// Whether it has begun: then it is continued.
+    pub begun: bool,
+    /// What is in the ledger for it already: programs that count over a whole conversation say it again.
+    pub spent: Cost,
+}
+
+/// What a call may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
     /// The longest it may run.
     pub wall: Duration,
     /// The longest it may stay silent.
     pub idle: Option<Duration>,
-    /// The file for what it printed; beside the workspace, never in it.
-    pub transcript: PathBuf,
+    /// Millionths of a US dollar that are left.
+    pub usd_micros: Option<u64>,
 }
 
-/// What came of an agent's work. Whether it changed anything is judged by who looks at the workspace.
-#[derive(Clone, Debug)]
-pub struct AgentOutcome {
+/// Why another try is of no use before a person has done something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The program is not there.
+    Missing,
+    /// It is not logged in, or its key is wrong.
+    Login,
+    /// Its quota is used up.
+    Quota,
+    /// The model is not known.
+    Model,
+}
+
+impl Trouble {
+    /// What to do, for an agent of that provider: a command where there is one.
+    pub fn hint(self, provider: &Provider) -> String {
+        let name = provider.family();
+        match self {
+            Trouble::Missing => {
+                format!("install {}, or choose another agent: git otto agents", provider.program().unwrap_or(name))
+            }
+            Trouble::Login => format!("git otto agents --probe    (says how {name} is given its key or login)"),
+            Trouble::Quota => "wait until there is quota again, then: git otto resume".into(),
+            Trouble::Model => "git config otto.model <model>".into(),
+        }
+    }
+}
+
+/// What came of a call. Whether it changed anything is judged by who looks at the workspace.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
     /// It ended as an agent that is done does. No evidence of anything.
     pub ok: bool,
     /// What it says it did, or why it failed; one line.
     pub detail: String,
-    /// What it says it cost.
+    /// Why another try is of no use, where that is so.
+    pub trouble: Option<Trouble>,
+    /// What this call cost: the difference to what the ledger had for the conversation.
     pub cost: Cost,
     /// How long it took.
     pub duration: Duration,
+    /// The conversation, where it has a name.
+    pub session: Option<String>,
+    /// Its answer to [`Work::Answer`]: the value, or the text that should hold one.
+    pub answer: Option<Answer>,
+    /// What was denied to it, one phrase each.
+    pub denied: Vec<String>,
     /// What it printed, redacted and bounded; none where it printed nothing or nothing could be kept.
     pub transcript: Option<PathBuf>,
 }
 
-/// Lets an agent do a task in its workspace. A failure of the agent is an outcome, not an error.
-pub async fn run(world: &World, provider: &Provider, task: &Task, env: &AgentEnv) -> AgentOutcome {
-    let begun: Instant = world.clock.mono();
-    let mut outcome = match provider {
-        Provider::Literate => literate::run(task),
-        Provider::Command(argv) => command::run(world, argv, task, env).await,
-    };
-    outcome.duration = begun.elapsed();
-    outcome
+/// What an agent answered.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// A value that the provider itself held to the schema.
+    Value(Value),
+    /// A text; the value is somewhere in it.
+    Text(String),
 }
 
-impl AgentOutcome {
-    fn new(ok: bool, detail: impl Into<String>) -> Self {
-        let (detail, cost) = (detail.into(), Cost::default());
-        AgentOutcome { ok, detail, cost, duration: Duration::ZERO, transcript: None }
+impl Outcome {
+    /// It failed, and why.
+    pub fn failed(detail: impl Into<String>) -> Self {
+        Outcome { detail: detail.into(), ..Outcome::default() }
     }
+    /// It is done, and what it says.
+    pub fn done(detail: impl Into<String>) -> Self {
+        Outcome { ok: true, detail: detail.into(), ..Outcome::default() }
+    }
+    /// The same with the reason why another try is of no use.
+    pub fn trouble(mut self, trouble: Trouble) -> Self {
+        self.trouble = Some(trouble);
+        self
+    }
+}
+
+/// Calls an agent. A failure of the agent is an outcome, not an error.
+pub async fn run(world: &World, agent: &Agent, call: &Call<'_>) -> Outcome {
+    let begun: Instant = world.clock.mono();
+    let mut outcome = match &agent.provider {
+        Provider::Literate => literate::run(call),
+        Provider::Command(argv) => command::run(world, agent, argv, call).await,
+        other => Outcome::failed(format!("{other} cannot be called")),
+    };
+    // A denial is a failure, whatever the program claims.
+    if outcome.ok && !outcome.denied.is_empty() {
+        outcome.ok = false;
+        outcome.detail = format!("denied to it: {}", outcome.denied.join("; "));
+    }
+    outcome.duration = begun.elapsed();
+    outcome
 }

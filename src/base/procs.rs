@@ -1,7 +1,6 @@
 //! Starting programs: each in a process group of its own that ends with it, safe against the reuse of process ids.
 
 use std::{
-    collections::VecDeque,
     ffi::OsString,
     future::Future,
     io,
@@ -13,13 +12,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gix::bstr::ByteSlice as _;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use serde::{Deserialize, Serialize};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::unix::pipe,
-};
+use tokio::{io::AsyncWriteExt, net::unix::pipe};
+
+mod run;
+
+pub use run::{Bounds, Captured, Finished, Limit, Listener, Stream, listen, run};
 
 /// A process for good: ids are reused, an id with its start time on one boot is not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,8 +41,10 @@ pub struct Spec {
     pub cwd: PathBuf,
     /// Its whole environment.
     pub env: Vec<(OsString, OsString)>,
-    /// What it reads; standard input is closed after it.
+    /// What it reads; standard input is closed after it, unless kept open.
     pub stdin: Vec<u8>,
+    /// Whether the child keeps its standard input, for whoever goes on writing to it.
+    pub keep_stdin: bool,
 }
 
 /// How programs are started.
@@ -70,21 +71,24 @@ impl Procs for SystemProcs {
         let mut command = Command::new(find_program(program, spec)?);
         command.arg0(program).args(&spec.argv[1..]).current_dir(&spec.cwd).env_clear().envs(spec.env.iter().cloned());
         command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.stdin(if spec.stdin.is_empty() { Stdio::null() } else { Stdio::piped() });
+        let input = spec.keep_stdin || !spec.stdin.is_empty();
+        command.stdin(if input { Stdio::piped() } else { Stdio::null() });
         let mut std = command.spawn()?;
         let pipe = |fd: Option<OwnedFd>| fd.map(pipe::Receiver::from_owned_fd).transpose();
         let stdout = pipe(std.stdout.take().map(Into::into))?;
         let stderr = pipe(std.stderr.take().map(Into::into))?;
-        let stdin: Option<OwnedFd> = std.stdin.take().map(Into::into);
-        if let Some(fd) = stdin {
-            let mut sender = pipe::Sender::from_owned_fd(fd)?;
+        let fd: Option<OwnedFd> = std.stdin.take().map(Into::into);
+        let mut stdin = fd.map(pipe::Sender::from_owned_fd).transpose()?;
+        if !spec.keep_stdin
+            && let Some(mut sender) = stdin.take()
+        {
             let bytes = spec.stdin.clone();
             // A program that does not read its input is no error: the write ends with the pipe.
             tokio::spawn(async move { sender.write_all(&bytes).await });
         }
         let pid = std.id() as i32;
         let id = ProcId { pid, start_ticks: start_ticks(pid).unwrap_or(0), boot_id: boot_id() };
-        Ok(Child { id, stdout, stderr, std: Some(std), record: None })
+        Ok(Child { id, stdin, stdout, stderr, std: Some(std), record: None })
     }
 
     fn me(&self) -> ProcId {
@@ -143,6 +147,8 @@ fn boot_id() -> String {
 pub struct Child {
     /// Which process leads the group.
     pub id: ProcId,
+    /// Its standard input, where it was kept open, until taken.
+    pub stdin: Option<pipe::Sender>,
     /// Its standard output, until taken.
     pub stdout: Option<pipe::Receiver>,
     /// Its standard error, until taken.
@@ -329,153 +335,6 @@ fn members(group: i32) -> Vec<i32> {
     pids.filter(in_group).collect()
 }
 
-/// The head and the tail of a stream, each of bounded size.
-#[derive(Clone, Debug, Default)]
-pub struct Captured {
-    head: Vec<u8>,
-    tail: VecDeque<u8>,
-    left_out: u64,
-    bound: usize,
-}
-
-impl Captured {
-    /// Keeps at most `bound` bytes of the head and as many of the tail.
-    pub fn new(bound: usize) -> Self {
-        Captured { bound, ..Default::default() }
-    }
-
-    /// Takes more bytes.
-    pub fn push(&mut self, mut bytes: &[u8]) {
-        let room = self.bound.saturating_sub(self.head.len());
-        let (head, rest) = bytes.split_at(room.min(bytes.len()));
-        self.head.extend_from_slice(head);
-        bytes = rest;
-        if bytes.len() > self.bound {
-            self.left_out += (bytes.len() - self.bound) as u64;
-            bytes = &bytes[bytes.len() - self.bound..];
-        }
-        self.tail.extend(bytes);
-        let over = self.tail.len().saturating_sub(self.bound);
-        self.left_out += over as u64;
-        self.tail.drain(..over);
-    }
-
-    /// Whether every byte is here.
-    pub fn is_whole(&self) -> bool {
-        self.left_out == 0
-    }
-
-    /// Whether a text is in what is here; never across the bytes that are left out.
-    pub fn contains(&self, needle: &[u8]) -> bool {
-        if self.is_whole() {
-            return self.bytes().find(needle).is_some();
-        }
-        let tail: Vec<u8> = self.tail.iter().copied().collect();
-        self.head.find(needle).is_some() || tail.find(needle).is_some()
-    }
-
-    /// The bytes, with a line that says how many are left out where some are.
-    pub fn bytes(&self) -> Vec<u8> {
-        let mut out = self.head.clone();
-        if self.left_out > 0 {
-            out.extend_from_slice(format!("\n[{} bytes left out]\n", self.left_out).as_bytes());
-        }
-        out.extend(&self.tail);
-        out
-    }
-}
-
-/// What [`run`] may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// The longest it may run; then its group is ended.
-    pub wall: Duration,
-    /// The longest it may stay silent; then its group is ended.
-    pub idle: Option<Duration>,
-    /// How many bytes of head and of tail of each stream are kept.
-    pub keep: usize,
-}
-
-/// What came of a program.
-#[derive(Clone, Debug)]
-pub struct Finished {
-    /// How it ended.
-    pub ended: Ended,
-    /// Which limit ended it, if one did.
-    pub limit: Option<Limit>,
-    /// Its standard output.
-    pub stdout: Captured,
-    /// Its standard error.
-    pub stderr: Captured,
-    /// How long it ran.
-    pub took: Duration,
-}
-
-/// A limit that ended a program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
-    /// It ran for too long.
-    Wall,
-    /// It was silent for too long.
-    Idle,
-}
-
-/// Runs a program to its end within bounds. Whatever it leaves behind in its group is ended with it; a descendant that
-/// left the group and holds a stream open is waited for one second at most.
-pub async fn run(procs: &dyn Procs, spec: &Spec, bounds: Bounds) -> io::Result<Finished> {
-    let start = Instant::now();
-    let mut child = procs.spawn(spec)?;
-    let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
-    let (mut stdout, mut stderr) = (Captured::new(bounds.keep), Captured::new(bounds.keep));
-    let (mut a, mut b) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
-    let (mut limit, mut ended): (Option<Limit>, Option<Ended>) = (None, None);
-    let wall = tokio::time::sleep(bounds.wall);
-    tokio::pin!(wall);
-    let long = Duration::from_secs(365 * 24 * 3600);
-    let exited = child.exited();
-    tokio::pin!(exited);
-    let quiet = tokio::time::sleep(bounds.idle.unwrap_or(long));
-    tokio::pin!(quiet);
-    while ended.is_none() || out.is_some() || err.is_some() {
-        tokio::select! {
-            n = read(&mut out, &mut a), if out.is_some() => {
-                match n { 0 => out = None, n => stdout.push(&a[..n]) }
-                quiet.as_mut().reset(tokio::time::Instant::now() + bounds.idle.unwrap_or(long));
-            }
-            n = read(&mut err, &mut b), if err.is_some() => {
-                match n { 0 => err = None, n => stderr.push(&b[..n]) }
-                quiet.as_mut().reset(tokio::time::Instant::now() + bounds.idle.unwrap_or(long));
-            }
-            end = &mut exited, if ended.is_none() => {
-                end?;
-                ended = Some(child.reap()?);
-                wall.as_mut().reset(tokio::time::Instant::now() + Duration::from_secs(1));
-            }
-            () = &mut wall => {
-                if ended.is_some() {
-                    break;
-                }
-                limit.get_or_insert(Limit::Wall);
-                child.kill();
-                wall.as_mut().reset(tokio::time::Instant::now() + long);
-            }
-            () = &mut quiet, if ended.is_none() && limit.is_none() => {
-                limit = Some(Limit::Idle);
-                child.kill();
-            }
-        }
-    }
-    let ended = ended.ok_or_else(|| io::Error::other("the program did not end"))?;
-    Ok(Finished { ended, limit, stdout, stderr, took: start.elapsed() })
-}
-
-async fn read(from: &mut Option<pipe::Receiver>, buf: &mut [u8]) -> usize {
-    match from {
-        Some(pipe) => pipe.read(buf).await.unwrap_or(0),
-        None => std::future::pending().await,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -483,7 +342,7 @@ mod tests {
     fn sh(script: &str, stdin: &[u8]) -> Spec {
         let argv = ["/bin/sh", "-c", script].map(OsString::from).to_vec();
         let env = vec![("PATH".into(), "/usr/bin:/bin".into())];
-        Spec { argv, cwd: "/".into(), env, stdin: stdin.to_vec() }
+        Spec { argv, cwd: "/".into(), env, stdin: stdin.to_vec(), ..Spec::default() }
     }
 
     fn go(spec: &Spec, wall_ms: u64) -> Finished {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    agent::{self, Block, FailureNote, Product, Provider, Role, Task},
+    agent::{self, Agent, Block, Call, FailureNote, Product, Provider, Role, Session, Task, Work},
     base::{Exit, Failure, Oid, Point, Sha256, SliceId, glob},
     checks::{
         self,
@@ -30,7 +30,7 @@ pub struct Build<'a> {
     /// The plan.
     pub plan: &'a Plan,
     /// Who writes slices that the intent carries no files for.
-    pub agent: &'a Provider,
+    pub agent: &'a Agent,
     /// The slice.
     pub slice: &'a Slice,
 }
@@ -164,17 +164,28 @@ impl Build<'_> {
         let workspace = Workspace::create(repo, world, &self.gate.root, &name, ground.base, ground.tree)?;
         let task = self.task(now, n, &workspace)?;
         let literate = self.plan.spec.files.iter().any(|f| f.slice == self.slice.id);
-        let provider = if literate { &Provider::Literate } else { self.agent };
-        let role = if n == 1 { "build" } else { "repair" };
-        let (provider_name, role) = (provider.to_string(), role.to_owned());
-        self.record(Some(n), vec![Kind::AgentStarted { provider: provider_name, role, session: None }])?;
+        let embedded = Agent::new(Provider::Literate);
+        let agent = if literate { &embedded } else { self.agent };
+        let (provider, role) = (agent.provider.to_string(), task.role.name().to_owned());
+        self.record(Some(n), vec![Kind::AgentStarted { provider, role, session: None }])?;
         let left = (self.plan.limits.slice_wall_s * 1000).saturating_sub(now.agent_ms).max(1000);
-        let bounds = agent::AgentEnv {
-            wall: Duration::from_millis(left),
-            idle: Some(Duration::from_secs(self.plan.limits.agent_idle_s)),
-            transcript: workspace.transcript().to_owned(),
+        let call = Call {
+            role: task.role,
+            prompt: "",
+            work: Work::Write(&task),
+            dir: workspace.dir(),
+            scratch: workspace.scratch(),
+            may_write: &|_| Ok(()),
+            session: Session::default(),
+            bounds: agent::Bounds {
+                wall: Duration::from_millis(left),
+                idle: Some(Duration::from_secs(self.plan.limits.agent_idle_s)),
+                usd_micros: None,
+            },
+            transcript: workspace.transcript(),
+            notice: &|_| {},
         };
-        let done = agent::run(world, provider, &task, &bounds).await;
+        let done = agent::run(world, agent, &call).await;
         let duration_ms = done.duration.as_millis() as u64;
         world.faults.hit(Point::BuildAgentAfter)?;
         let snapshot = workspace.snapshot(repo, &self.slice.owned_paths)?;

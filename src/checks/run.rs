@@ -143,7 +143,7 @@ async fn evaluate(world: &World, check: &Check, on: On<'_>, path: OsString) -> R
     };
     let room = Room::new(world, on.scratch).map_err(|e| format!("no folder for the check's HOME: {e}"))?;
     let env = environ::variables(&path, on.dir, &room.0, on.extra_env);
-    let spec = Spec { argv: words, cwd: on.dir.to_owned(), env, stdin: stdin.clone().into_bytes() };
+    let spec = Spec { argv: words, cwd: on.dir.to_owned(), env, stdin: stdin.clone().into_bytes(), ..Spec::default() };
     let bounds = Bounds { wall: Duration::from_secs(check.timeout_s().into()), idle: None, keep: KEEP };
     let done = match start(world, &spec, bounds).await {
         Ok(done) => done,

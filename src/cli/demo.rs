@@ -72,7 +72,7 @@ fn crash(start: &Start, store: &Store) -> Result<Exit, Failure> {
         argv: argv.map(OsString::from).to_vec(),
         cwd: start.world.env.cwd.clone(),
         env: start.world.env.vars.clone().into_iter().collect(),
-        stdin: Vec::new(),
+        ..Default::default()
     };
     let watch = progress::watch(start.ui.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use crate::{
-    agent::Provider,
+    agent::Agent,
     audit,
     base::{Exit, Failure, Point, SliceId},
     build::{self, Build},
@@ -38,7 +38,7 @@ pub struct Driver {
     /// The proof that this process owns it.
     pub lease: Arc<Lease>,
     /// Who writes.
-    pub agent: Provider,
+    pub agent: Agent,
     /// The copy of the spec that landings contain.
     pub working_copy: Option<(BString, Vec<u8>)>,
     /// How landings are told.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use crate::{
-    agent::Provider,
+    agent::{Agent, Provider},
     base::{
         Exit, Failure, Oid, Point, RunId, SpecId, World,
         procs::Recorded,
@@ -197,7 +197,7 @@ pub fn begin(
 ) -> Result<Arc<Driver>, Failure> {
     let (spec, _) = approved(store, commit)?;
     refuse_unrunnable(&spec)?;
-    let agent = agent(store, choices.agent.as_deref(), &spec)?;
+    let agent = Agent::new(agent(store, choices.agent.as_deref(), &spec)?);
     let target = target(store, &spec.id, choices.target.as_deref())?;
     let limits = limits(store, choices)?;
     let base = base(start, store, &target, &spec)?;
@@ -206,7 +206,7 @@ pub fn begin(
         .map_err(|e| Failure::new(Exit::Internal, e.to_string()))?;
     let lease = lock.lease(store, &id, &target, choices.take_over)?;
     let schemas = spec::schema_digests();
-    let agents = BTreeMap::from([("build".to_owned(), agent.to_string())]);
+    let agents = BTreeMap::from([("build".to_owned(), agent.provider.to_string())]);
     let anchor = RunAnchor {
         format: run::FORMAT,
         run: id,
@@ -236,7 +236,7 @@ pub fn reopen(
 ) -> Result<Arc<Driver>, Failure> {
     let (at, anchor) = run::load(&store.repo, id)?;
     let name = choices.agent.as_deref().or(anchor.agents.get("build").map(String::as_str)).unwrap_or("literate");
-    let agent = name.parse::<Provider>()?;
+    let agent = Agent::new(name.parse::<Provider>()?);
     let lease = lock.lease(store, id, &anchor.target, choices.take_over)?;
     open(start, store, lease, at, anchor, agent, watch)
 }
@@ -270,7 +270,7 @@ fn open(
     lease: Lease,
     at: Oid,
     anchor: RunAnchor,
-    agent: Provider,
+    agent: Agent,
     watch: Watch,
 ) -> Result<Arc<Driver>, Failure> {
     let lease = Arc::new(lease);

@@ -214,7 +214,7 @@ impl Gate {
         for command in &self.setup {
             let env = checks::environment(&self.world, on)?;
             let argv = command.iter().map(Into::into).collect();
-            let spec = procs::Spec { argv, cwd: on.dir.to_owned(), env, stdin: Vec::new() };
+            let spec = procs::Spec { argv, cwd: on.dir.to_owned(), env, ..Default::default() };
             let bounds = procs::Bounds { wall: Duration::from_secs(600), idle: None, keep: 64 << 10 };
             let shown = command.join(" ");
             match procs::run(&*self.world.procs, &spec, bounds).await {

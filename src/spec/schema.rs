@@ -12,6 +12,7 @@ use crate::base::{Sha256, text};
 const SCHEMAS: &[(&str, &str)] = &[
     ("event", include_str!("../../schemas/event.json")),
     ("packet", include_str!("../../schemas/packet.json")),
+    ("question", include_str!("../../schemas/question.json")),
     ("result", include_str!("../../schemas/result.json")),
     ("spec", include_str!("../../schemas/spec.json")),
     ("structure.api", include_str!("../../schemas/structure/api.json")),

@@ -94,6 +94,7 @@ pub fn root(world: &World, repo: &Repo) -> Result<PathBuf> {
 pub struct Workspace {
     home: PathBuf,
     dir: PathBuf,
+    scratch: PathBuf,
     transcript: PathBuf,
     base_tree: Oid,
     seen: stat::Cache,
@@ -107,7 +108,8 @@ impl Workspace {
         let name = place::plain(name);
         let new = place::folder(world, root, &format!("new-{name}"))?;
         world.faults.hit(Point::WorkspaceCreateMid).map_err(io_at("create", &new))?;
-        let dir = new.join("tree");
+        let (dir, scratch) = (new.join("tree"), new.join("scratch"));
+        std::fs::create_dir(&scratch).map_err(io_at("create", &scratch))?;
         repo.checkout(tree, &dir)?;
         let marker = stat::now_in(&new).map_err(io_at("write", &new))?;
         let files = repo.tree_entries(tree)?;
@@ -118,13 +120,19 @@ impl Workspace {
         let home = root.join(&last);
         std::fs::rename(&new, &home).map_err(io_at("rename", &new))?;
         world.faults.hit(Point::WorkspaceCreateAfter).map_err(io_at("create", &home))?;
-        let (dir, transcript) = (home.join("tree"), root.join(TRANSCRIPTS).join(format!("{last}.txt")));
-        Ok(Workspace { home, dir, transcript, base_tree, seen })
+        let (dir, scratch) = (home.join("tree"), home.join("scratch"));
+        let transcript = root.join(TRANSCRIPTS).join(format!("{last}.txt"));
+        Ok(Workspace { home, dir, scratch, transcript, base_tree, seen })
     }
 
     /// Where the agent works.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// A folder beside it for the agent's temporary files.
+    pub fn scratch(&self) -> &Path {
+        &self.scratch
     }
 
     /// A file for the agent's transcript; it stays when the workspace goes.

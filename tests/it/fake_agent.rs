@@ -4,12 +4,12 @@
 use std::{path::Path, time::Duration};
 
 use git_otto::{
-    agent::{self, AgentEnv, AgentOutcome, Product, Provider, Role, TASK_SCHEMA, Task},
+    agent::{self, Agent, Bounds, Call, Outcome, Product, Provider, Role, Session, TASK_SCHEMA, Task, Work},
     base::{Env, World},
 };
 use serde_json::{Value, json};
 
-fn go(dir: &Path, attempt: u32, steps: Value) -> AgentOutcome {
+fn go(dir: &Path, attempt: u32, steps: Value) -> Outcome {
     let workspace = dir.join("tree");
     std::fs::create_dir_all(&workspace).unwrap();
     let script = dir.join("script.json");
@@ -32,13 +32,24 @@ fn go(dir: &Path, attempt: u32, steps: Value) -> AgentOutcome {
         checks: Default::default(),
         green_on_base: vec![],
         failures: vec![],
-        workspace,
+        workspace: workspace.clone(),
         blocks: vec![],
     };
     let argv = vec![env!("CARGO_BIN_EXE_git-otto-fake-agent").to_owned(), script.display().to_string()];
-    let limits = AgentEnv { wall: Duration::from_secs(60), idle: None, transcript: dir.join("transcript") };
+    let call = Call {
+        role: Role::Build,
+        prompt: "",
+        work: Work::Write(&task),
+        dir: &workspace,
+        scratch: dir,
+        may_write: &|_| Ok(()),
+        session: Session::default(),
+        bounds: Bounds { wall: Duration::from_secs(60), idle: None, usd_micros: None },
+        transcript: &dir.join("transcript"),
+        notice: &|_| {},
+    };
     let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    rt.block_on(agent::run(&world, &Provider::Command(argv), &task, &limits))
+    rt.block_on(agent::run(&world, &Agent::new(Provider::Command(argv)), &call))
 }
 
 #[test]

@@ -2,26 +2,29 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::super::{AgentOutcome, Block, FailureNote, Product, Provider, Role, TASK_SCHEMA};
+use super::super::{Block, Bounds, FailureNote, Product, Provider, Role, Session, TASK_SCHEMA, Task, Trouble};
 use super::*;
 use crate::base::Env;
 
 struct Room {
     dir: tempfile::TempDir,
     world: World,
-    limits: AgentEnv,
+    bounds: Bounds,
 }
 
 fn room() -> Room {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::create_dir(dir.path().join("tree")).unwrap();
+    for name in ["tree", "scratch"] {
+        std::fs::create_dir(dir.path().join(name)).unwrap();
+    }
     let mut env = Env::default();
     env.vars.insert("PATH".into(), std::env::var_os("PATH").unwrap());
     env.vars.insert("HOME".into(), "/home/me".into());
+    env.vars.insert("AWS_SECRET_ACCESS_KEY".into(), "not for agents".into());
+    env.vars.insert("MY_OWN".into(), "asked for".into());
     env.git.insert("GIT_DIR".into(), "/elsewhere/.git".into());
-    let transcript = dir.path().join("logs/1.txt");
-    let limits = AgentEnv { wall: Duration::from_secs(60), idle: None, transcript };
-    Room { world: World::real(env).unwrap(), limits, dir }
+    let bounds = Bounds { wall: Duration::from_secs(60), idle: None, usd_micros: None };
+    Room { world: World::real(env).unwrap(), bounds, dir }
 }
 
 impl Room {
@@ -54,20 +57,40 @@ impl Room {
         }
     }
 
-    fn go(&self, provider: &Provider, task: &Task) -> AgentOutcome {
+    fn call(&self, provider: Provider, role: Role, work: Work<'_>) -> Outcome {
+        let call = Call {
+            role,
+            prompt: "Do it.",
+            work,
+            dir: &self.tree(),
+            scratch: &self.dir.path().join("scratch"),
+            may_write: &|_| Ok(()),
+            session: Session::default(),
+            bounds: self.bounds,
+            transcript: &self.dir.path().join("logs/1.txt"),
+            notice: &|_| {},
+        };
+        let agent = Agent { variables: vec!["MY_OWN".into()], ..Agent::new(provider) };
         let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        rt.block_on(super::super::run(&self.world, provider, task, &self.limits))
+        rt.block_on(super::super::run(&self.world, &agent, &call))
     }
 
-    fn sh(&self, script: &str) -> AgentOutcome {
-        let argv = ["sh", "-c", script].map(str::to_owned).to_vec();
-        self.go(&Provider::Command(argv), &self.task(vec![]))
+    fn go(&self, provider: Provider, task: &Task) -> Outcome {
+        self.call(provider, Role::Build, Work::Write(task))
     }
 
-    fn literate(&self, path: &str, executable: bool) -> AgentOutcome {
+    fn sh(&self, script: &str) -> Outcome {
+        self.go(sh(script), &self.task(vec![]))
+    }
+
+    fn literate(&self, path: &str, executable: bool) -> Outcome {
         let block = Block { path: path.into(), executable, content: b"hi\n".to_vec() };
-        self.go(&Provider::Literate, &self.task(vec![block]))
+        self.go(Provider::Literate, &self.task(vec![block]))
     }
+}
+
+fn sh(script: &str) -> Provider {
+    Provider::Command(["sh", "-c", script].map(str::to_owned).to_vec())
 }
 
 fn schema(text: &str) -> jsonschema::Validator {
@@ -88,7 +111,8 @@ fn the_task_arrives_as_its_schema_says_and_the_result_counts() {
     assert!(packet.get("blocks").is_none());
     let vars = std::fs::read_to_string(r.tree().join("vars")).unwrap();
     assert!(vars.contains("OTTO_SLICE=store") && vars.contains("OTTO_ATTEMPT=2") && vars.contains("HOME=/home/me"));
-    assert!(!vars.contains("GIT_DIR"), "{vars}");
+    assert!(!vars.contains("GIT_DIR") && !vars.contains("not for agents"), "{vars}");
+    assert!(vars.contains("MY_OWN=asked for") && vars.contains("TMPDIR="), "{vars}");
     let cwd = std::fs::read_to_string(r.tree().join("cwd")).unwrap();
     assert_eq!(PathBuf::from(cwd.trim()), r.tree().canonicalize().unwrap());
 }
@@ -97,11 +121,11 @@ fn the_task_arrives_as_its_schema_says_and_the_result_counts() {
 fn results_are_read_as_their_schema_says() {
     let schema = schema(include_str!("../../../schemas/result.json"));
     let said = |line: &str| {
-        let mut c = Captured::new(KEEP);
-        c.push(line.as_bytes());
-        result(&c)
+        let mut results = Results::default();
+        line.split('\n').for_each(|l| results.line(l.as_bytes(), &|_| {}));
+        results.read()
     };
-    for good in [r#"{"ok":true}"#, r#"{"schema":"otto.result/1","ok":false,"summary":"x","cost":{}}"#] {
+    for good in [r#"{"ok":true}"#, r#"{"schema":"otto.result/1","ok":false,"summary":"x","cost":{},"answer":[1]}"#] {
         assert!(said(good).is_ok() && schema.is_valid(&serde_json::from_str(good).unwrap()), "{good}");
     }
     for bad in [
@@ -136,7 +160,8 @@ fn no_result_a_bad_exit_code_or_a_signal_is_a_failure() {
         let o = r.sh(&script);
         assert!(!o.ok && o.detail.contains(why), "{script}: {}", o.detail);
     }
-    let o = r.go(&Provider::Command(vec!["no-such-agent".into()]), &r.task(vec![]));
+    let o = r.go(Provider::Command(vec!["no-such-agent".into()]), &r.task(vec![]));
+    assert_eq!(o.trouble, Some(Trouble::Missing));
     assert!(!o.ok && o.detail.contains("no-such-agent is not on PATH"), "{}", o.detail);
     let o = r.sh(r#"echo '{"ok":false,"cost":{"usd_micros":9}}'; exit 1"#);
     assert_eq!((o.ok, o.cost.usd_micros), (false, 9));
@@ -145,11 +170,11 @@ fn no_result_a_bad_exit_code_or_a_signal_is_a_failure() {
 #[test]
 fn limits_end_the_whole_group() {
     let mut r = room();
-    r.limits.wall = Duration::from_millis(300);
+    r.bounds.wall = Duration::from_millis(300);
     let o = r.sh(r#"echo '{"ok":true}'; sleep 1000 & sleep 1000"#);
     assert!(!o.ok && o.detail.contains("ran for more than"), "{}", o.detail);
-    r.limits.wall = Duration::from_secs(60);
-    r.limits.idle = Some(Duration::from_millis(300));
+    r.bounds.wall = Duration::from_secs(60);
+    r.bounds.idle = Some(Duration::from_millis(300));
     let o = r.sh("sleep 1000");
     assert!(!o.ok && o.detail.contains("was silent for more than"), "{}", o.detail);
 }
@@ -166,7 +191,7 @@ fn transcripts_are_redacted_bounded_and_private() {
     assert_eq!(o.detail, "[redacted]");
     let file = o.transcript.unwrap();
     let text = std::fs::read_to_string(&file).unwrap();
-    assert!(text.len() < 3 * KEEP && text.contains("bytes left out") && !text.contains(secret));
+    assert!(text.len() < 3 << 20 && text.contains("bytes left out") && !text.contains(secret));
     assert!(text.contains("=== standard error\n[redacted]"));
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(std::fs::read_dir(r.tree()).unwrap().count(), 0, "nothing of ours in the workspace");
@@ -175,7 +200,7 @@ fn transcripts_are_redacted_bounded_and_private() {
 #[test]
 fn a_flood_without_line_ends_has_no_result() {
     let r = room();
-    let o = r.sh("printf '{\"ok\":true,\"summary\":\"'; head -c 5000000 /dev/zero | tr '\\0' x; printf '\"}'");
+    let o = r.sh("printf '{\"ok\":true,\"summary\":\"'; head -c 20000000 /dev/zero | tr '\\0' x; printf '\"}'");
     assert!(!o.ok && o.detail.contains("without a result"), "{}", o.detail);
 }
 
@@ -190,7 +215,7 @@ fn literate_writes_its_blocks_and_nothing_else() {
     assert_ne!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o100, 0);
     assert!(r.literate("bin/notes", false).ok);
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o111, 0);
-    let o = r.go(&Provider::Literate, &r.task(vec![]));
+    let o = r.go(Provider::Literate, &r.task(vec![]));
     assert_eq!((o.ok, o.detail.as_str()), (false, "the intent carries no files for attempt 2 of slice store"));
 }
 
@@ -205,4 +230,19 @@ fn literate_never_leaves_the_workspace() {
     }
     assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
     assert!(!r.dir.path().join("out").exists());
+}
+
+#[test]
+fn a_question_is_answered_with_a_value() {
+    let r = room();
+    let wanted = serde_json::json!({"type": "object"});
+    let script = r#"cat > ../question; echo '{"ok":true,"summary":"judged","answer":{"verdict":"passed"}}'"#;
+    let o = r.call(sh(script), Role::Audit, Work::Answer(&wanted));
+    assert!(o.ok, "{}", o.detail);
+    assert_eq!(o.answer, Some(Answer::Value(serde_json::json!({"verdict": "passed"}))));
+    let question = json::parse(&std::fs::read(r.dir.path().join("question")).unwrap(), json::Limits::RECORD).unwrap();
+    schema(include_str!("../../../schemas/question.json")).validate(&question).unwrap();
+    assert_eq!((&question["role"], &question["answer"]), (&"audit".into(), &wanted));
+    let o = r.call(Provider::Literate, Role::Audit, Work::Answer(&wanted));
+    assert!(!o.ok && o.answer.is_none());
 }

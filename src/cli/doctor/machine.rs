@@ -38,7 +38,7 @@ async fn tried(start: &Start, argv: &[&str]) -> Result<String, String> {
         argv: argv.iter().map(Into::into).collect(),
         cwd: "/".into(),
         env: start.world.env.vars.clone().into_iter().collect(),
-        stdin: Vec::new(),
+        ..Default::default()
     };
     let bounds = procs::Bounds { wall: Duration::from_secs(10), idle: None, keep: 4096 };
     let done = procs::run(&*start.world.procs, &spec, bounds).await.map_err(|e| e.to_string())?;
