@@ -10,8 +10,9 @@ ALLOWED = {
     "MIT", "MIT-0", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0",
     "CC0-1.0", "ISC", "Unicode-3.0", "Unlicense", "Zlib",
 }
-# The cache of packs in gix. MPL-2.0 binds changes to its own files, which are not changed here.
-EXCEPTIONS = {"uluru": "MPL-2.0"}
+# The cache of packs in gix: MPL-2.0 binds changes to its own files, which are not changed here. The list of root
+# certificates, for systems without one of their own: data, not code.
+EXCEPTIONS = {"uluru": "MPL-2.0", "webpki-root-certs": "CDLA-Permissive-2.0"}
 
 
 def satisfied(expression):
