@@ -8,6 +8,7 @@ mod event;
 mod literate;
 mod program;
 mod provider;
+mod recording;
 mod task;
 mod transcript;
 pub mod variables;
@@ -22,9 +23,10 @@ use serde_json::Value;
 
 pub use event::Event;
 pub use provider::{Provider, UnknownProvider};
+pub use recording::{Edit, Recorded, Recording};
 pub use task::{Block, FailureNote, Product, TASK_SCHEMA, Task};
 
-use crate::base::{Cost, World};
+use crate::base::{Cost, SliceId, World};
 
 /// What an agent is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,12 +67,55 @@ pub struct Agent {
     pub endpoint: Endpoint,
     /// Names of further variables of the user's that it may see.
     pub variables: Vec<String>,
+    /// What is played back by [`Provider::Replay`].
+    pub recording: Recording,
 }
 
 impl Agent {
     /// An agent with everything at its default.
     pub fn new(provider: Provider) -> Agent {
-        Agent { provider, model: None, effort: None, endpoint: Endpoint::default(), variables: Vec::new() }
+        Agent {
+            provider,
+            model: None,
+            effort: None,
+            endpoint: Endpoint::default(),
+            variables: Vec::new(),
+            recording: Recording::default(),
+        }
+    }
+
+    /// Its name with its model.
+    pub fn name(&self) -> String {
+        match &self.model {
+            Some(model) => format!("{}/{model}", self.provider),
+            None => self.provider.to_string(),
+        }
+    }
+
+    /// How records name whoever makes a call: `claude`, `claude/opus`; of a recording, who made it then.
+    pub fn recorded_as(&self, role: Role, slice: Option<&SliceId>, nth: u32) -> String {
+        match self.recording.who(role, slice, nth) {
+            Some(who) => who.to_owned(),
+            None => self.name(),
+        }
+    }
+}
+
+/// Who does what in a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Team {
+    /// Who builds.
+    pub build: Agent,
+    /// Who mends.
+    pub repair: Agent,
+    /// Who judges the whole, if anybody.
+    pub audit: Option<Agent>,
+}
+
+impl Team {
+    /// Who writes at an attempt.
+    pub fn writer(&self, attempt: u32) -> &Agent {
+        if attempt == 1 { &self.build } else { &self.repair }
     }
 }
 
@@ -122,6 +167,8 @@ pub type MayWrite<'a> = dyn Fn(&str) -> Result<(), String> + Send + Sync + 'a;
 pub struct Call<'a> {
     /// What for.
     pub role: Role,
+    /// The attempt at a slice, or which call of its role, from 1.
+    pub nth: u32,
     /// What it is told.
     pub prompt: &'a str,
     /// What it is to do.
@@ -175,6 +222,8 @@ pub enum Trouble {
     Quota,
     /// The model is not known.
     Model,
+    /// The conversation that was to be continued is not there any more. Nothing was said in it: another one can begin.
+    Session,
 }
 
 impl Trouble {
@@ -188,6 +237,7 @@ impl Trouble {
             Trouble::Login => format!("git otto agents --probe    (says how {name} is given its key or login)"),
             Trouble::Quota => "wait until there is quota again, then: git otto resume".into(),
             Trouble::Model => "git config otto.model <model>".into(),
+            Trouble::Session => "git otto resume".into(),
         }
     }
 }
@@ -211,6 +261,8 @@ pub struct Outcome {
     pub answer: Option<Answer>,
     /// What was denied to it, one phrase each.
     pub denied: Vec<String>,
+    /// What a recording says that it left and no tree can hold.
+    pub problems: Vec<String>,
     /// What it printed, redacted and bounded; none where it printed nothing or nothing could be kept.
     pub transcript: Option<PathBuf>,
 }
@@ -240,12 +292,22 @@ impl Outcome {
     }
 }
 
+/// The name of a new conversation, where the provider takes one beforehand: a random UUID (RFC 9562, version 4).
+pub fn new_session(world: &World, provider: &Provider) -> std::io::Result<Option<String>> {
+    if !matches!(provider, Provider::Claude | Provider::Gemini | Provider::Anthropic | Provider::OpenAi) {
+        return Ok(None);
+    }
+    let h = world.ids.hex(31)?;
+    Ok(Some(format!("{}-{}-4{}-a{}-{}", &h[..8], &h[8..12], &h[12..15], &h[15..18], &h[18..30])))
+}
+
 /// Calls an agent. A failure of the agent is an outcome, not an error.
 pub async fn run(world: &World, agent: &Agent, call: &Call<'_>) -> Outcome {
     let begun: Instant = world.clock.mono();
     let mut outcome = match &agent.provider {
         Provider::Literate => literate::run(call),
         Provider::Command(argv) => command::run(world, agent, argv, call).await,
+        Provider::Replay(_) => recording::replay(&agent.recording, call),
         other => Outcome::failed(format!("{other} cannot be called")),
     };
     // A denial is a failure, whatever the program claims.

@@ -3,7 +3,7 @@
 
 use std::{
     io::{self, Write as _},
-    os::unix::fs::PermissionsExt as _,
+    os::{fd::OwnedFd, unix::fs::PermissionsExt as _},
     path::Path,
 };
 
@@ -40,6 +40,37 @@ pub fn bad_name(name: &[u8]) -> Option<&'static str> {
 /// Writes a file below `root`, replacing what is there, with the folders that it needs. No part of the path is followed
 /// where it is a symbolic link: a link in place of a folder is an error, one in place of the file is replaced.
 pub fn write_beneath(root: &Path, path: &[u8], content: &[u8], executable: bool) -> io::Result<()> {
+    let (dir, name) = open_beneath(root, path, true)?;
+    make_room(&dir, name)?;
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mode = Mode::from_raw_mode(if executable { 0o777 } else { 0o666 });
+    let mut file = std::fs::File::from(rustix::fs::openat(&dir, name, flags, mode)?);
+    file.write_all(content)
+}
+
+/// Makes a symbolic link below `root` as [`write_beneath`] writes a file; where it leads is not looked at.
+pub fn link_beneath(root: &Path, path: &[u8], to: &[u8]) -> io::Result<()> {
+    let (dir, name) = open_beneath(root, path, true)?;
+    make_room(&dir, name)?;
+    Ok(rustix::fs::symlinkat(to, &dir, name)?)
+}
+
+/// Removes a file or link below `root`, with the folders that this leaves empty; no part of the path is followed where it
+/// is a symbolic link.
+pub fn remove_beneath(root: &Path, path: &[u8]) -> io::Result<()> {
+    let (dir, name) = open_beneath(root, path, false)?;
+    rustix::fs::unlinkat(&dir, name, AtFlags::empty())?;
+    for (at, _) in path.iter().enumerate().rev().filter(|(_, b)| **b == b'/') {
+        let (dir, name) = open_beneath(root, &path[..at], false)?;
+        if rustix::fs::unlinkat(&dir, name, AtFlags::REMOVEDIR).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Opens the folder of a path below `root`, making folders where wanted; the path's last part is left.
+fn open_beneath<'p>(root: &Path, path: &'p [u8], make: bool) -> io::Result<(OwnedFd, &'p [u8])> {
     if let Some(why) = bad_path(path) {
         let shown = String::from_utf8_lossy(path).into_owned();
         return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{shown:?} is no path for a file: {why}")));
@@ -48,24 +79,25 @@ pub fn write_beneath(root: &Path, path: &[u8], content: &[u8], executable: bool)
     let mut dir = rustix::fs::open(root, OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty())?;
     let mut parts = path.split(|b| *b == b'/').peekable();
     while let Some(part) = parts.next() {
-        if parts.peek().is_some() {
+        if parts.peek().is_none() {
+            return Ok((dir, part));
+        }
+        if make {
             match rustix::fs::mkdirat(&dir, part, Mode::from_raw_mode(0o777)) {
                 Ok(()) | Err(rustix::io::Errno::EXIST) => {}
                 Err(e) => return Err(e.into()),
             }
-            dir = rustix::fs::openat(&dir, part, folder, Mode::empty())?;
-            continue;
         }
-        match rustix::fs::unlinkat(&dir, part, AtFlags::empty()) {
-            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
-            Err(e) => return Err(e.into()),
-        }
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(if executable { 0o777 } else { 0o666 });
-        let mut file = std::fs::File::from(rustix::fs::openat(&dir, part, flags, mode)?);
-        file.write_all(content)?;
+        dir = rustix::fs::openat(&dir, part, folder, Mode::empty())?;
     }
-    Ok(())
+    Err(io::ErrorKind::InvalidInput.into())
+}
+
+fn make_room(dir: &OwnedFd, name: &[u8]) -> io::Result<()> {
+    match rustix::fs::unlinkat(dir, name, AtFlags::empty()) {
+        Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+        Err(e) => Err(e.into()),
+    }
 }
 
 /// Removes a folder and all below it, also where folders are read-only; links are removed, never followed. Nothing
@@ -141,6 +173,14 @@ mod tests {
         write_beneath(root.path(), b"leaf", b"theirs", true).unwrap();
         write_beneath(root.path(), b"hard", b"theirs", false).unwrap();
         write_beneath(root.path(), b"a/b/c", b"deep", false).unwrap();
+        assert!(
+            link_beneath(root.path(), b"dir/l", b"x").is_err() && remove_beneath(root.path(), b"dir/victim").is_err()
+        );
+        link_beneath(root.path(), b"a/l", b"../x").unwrap();
+        assert_eq!(std::fs::read_link(root.path().join("a/l")).unwrap(), Path::new("../x"));
+        remove_beneath(root.path(), b"a/l").unwrap();
+        assert!(root.path().join("a/b/c").exists());
+        assert!(remove_beneath(root.path(), b"no/such").is_err() && !root.path().join("no").exists());
         assert_eq!(std::fs::read_to_string(&victim).unwrap(), "mine");
         assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 1);
         let meta = std::fs::symlink_metadata(root.path().join("leaf")).unwrap();

@@ -7,6 +7,9 @@ use std::{fmt, str::FromStr};
 pub struct Oid(pub gix::ObjectId);
 
 impl Oid {
+    /// The id of nothing, as git writes it: forty zeros.
+    pub const NULL: Oid = Oid(gix::ObjectId::null(gix::hash::Kind::Sha1));
+
     /// The first 10 hex digits, for people.
     pub fn short(&self) -> String {
         self.0.to_hex_with_len(10).to_string()

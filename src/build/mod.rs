@@ -1,27 +1,28 @@
 //! Building: one attempt at one slice, from its base to a candidate or a failure with evidence.
 
-use std::{collections::BTreeMap, time::Duration};
-
 use crate::{
-    agent::{self, Agent, Block, Call, FailureNote, Product, Provider, Role, Session, Task, Work},
-    base::{Exit, Failure, Oid, Point, Sha256, SliceId, glob},
+    agent::Team,
+    base::{Exit, Failure, Oid, Sha256, SliceId, glob},
     checks::{
         self,
         model::{Check, Gate as When},
     },
     gate::{Gate, Round, not_green},
-    git::{BString, ByteSlice, Change, Mode, NewCommit, Old, RefEdit},
+    git::{BString, ByteSlice, Change, Mode},
     journal::{
         event::{AttemptFailure, BlockReason, Fact, Kind},
         state::{CheckResult, SliceState},
     },
-    plan::model::{Plan, blocks, current},
-    spec::model::{FileMode, Slice},
-    store::{names, run},
-    workspace::Workspace,
+    plan::model::{Plan, current},
+    spec::model::Slice,
+    store::run,
 };
 
+mod ask;
 pub mod scope;
+mod write;
+
+pub use write::Live;
 
 /// Builds one slice: what all attempts share.
 pub struct Build<'a> {
@@ -30,7 +31,9 @@ pub struct Build<'a> {
     /// The plan.
     pub plan: &'a Plan,
     /// Who writes slices that the intent carries no files for.
-    pub agent: &'a Agent,
+    pub team: &'a Team,
+    /// Who is told what the agent does.
+    pub live: &'a Live,
     /// The slice.
     pub slice: &'a Slice,
 }
@@ -83,6 +86,16 @@ impl Build<'_> {
 
     fn self_written(&self, check: &Check) -> Vec<String> {
         checks::self_written(check, |path| glob::any(&self.slice.owned_paths, path))
+    }
+
+    /// What other slices own.
+    fn others(&self) -> Vec<String> {
+        let others = self.plan.spec.slices.iter().filter(|s| s.id != self.slice.id);
+        others.flat_map(|s| s.owned_paths.iter().cloned()).collect()
+    }
+
+    fn rules<'r>(&'r self, others: &'r [String]) -> scope::Rules<'r> {
+        scope::Rules { owned: &self.slice.owned_paths, scaffold: &self.plan.spec.shared_scaffold, others }
     }
 
     fn round<'r>(&'r self, name: &str, attempt: u32, tree: Oid, overlay: Vec<(BString, Mode, Oid)>) -> Round<'r> {
@@ -156,157 +169,6 @@ impl Build<'_> {
         }
     }
 
-    /// Has the agent write in a workspace of its own and commits what it wrote; none if there is nothing to judge.
-    async fn write(&self, now: &SliceState, n: u32, ground: &Ground) -> Result<Option<Oid>, Failure> {
-        let repo = self.gate.repo();
-        let world = &self.gate.world;
-        let name = format!("{}-{n}", self.slice.id);
-        let workspace = Workspace::create(repo, world, &self.gate.root, &name, ground.base, ground.tree)?;
-        let task = self.task(now, n, &workspace)?;
-        let literate = self.plan.spec.files.iter().any(|f| f.slice == self.slice.id);
-        let embedded = Agent::new(Provider::Literate);
-        let agent = if literate { &embedded } else { self.agent };
-        let (provider, role) = (agent.provider.to_string(), task.role.name().to_owned());
-        self.record(Some(n), vec![Kind::AgentStarted { provider, role, session: None }])?;
-        let left = (self.plan.limits.slice_wall_s * 1000).saturating_sub(now.agent_ms).max(1000);
-        let call = Call {
-            role: task.role,
-            prompt: "",
-            work: Work::Write(&task),
-            dir: workspace.dir(),
-            scratch: workspace.scratch(),
-            may_write: &|_| Ok(()),
-            session: Session::default(),
-            bounds: agent::Bounds {
-                wall: Duration::from_millis(left),
-                idle: Some(Duration::from_secs(self.plan.limits.agent_idle_s)),
-                usd_micros: None,
-            },
-            transcript: workspace.transcript(),
-            notice: &|_| {},
-        };
-        let done = agent::run(world, agent, &call).await;
-        let duration_ms = done.duration.as_millis() as u64;
-        world.faults.hit(Point::BuildAgentAfter)?;
-        let snapshot = workspace.snapshot(repo, &self.slice.owned_paths)?;
-        let parent_tree = repo.read_commit(ground.base)?.tree;
-        let changes = repo.diff_trees(parent_tree, snapshot.tree)?;
-        let ended = if done.ok {
-            Kind::AgentFinished { cost: done.cost, duration_ms, summary: done.detail.clone() }
-        } else {
-            Kind::AgentFailed { cost: done.cost, duration_ms, detail: done.detail.clone() }
-        };
-        let failed = |reason, detail: String| {
-            // Two crashes are not the same change twice, unless they left the same files.
-            let nothing = reason == AttemptFailure::Agent && changes.is_empty();
-            let diff = (!nothing).then(|| diff_digest(&changes));
-            Kind::AttemptFailed { reason, detail, commit: None, diff }
-        };
-        let failure = if !done.ok {
-            Some(failed(AttemptFailure::Agent, done.detail))
-        } else if !snapshot.problems.is_empty() {
-            Some(failed(AttemptFailure::Scope, snapshot.problems.join("; ")))
-        } else if changes.is_empty() {
-            Some(failed(AttemptFailure::Empty, "the agent changed nothing".into()))
-        } else {
-            None
-        };
-        if let Some(failure) = failure {
-            if !changes.is_empty() {
-                self.keep_wip(ground.base, snapshot.tree, n)?;
-            }
-            self.record(Some(n), vec![ended, failure])?;
-            workspace.remove(world)?;
-            return Ok(None);
-        }
-        let title = &self.plan.spec.title;
-        let message = format!("Build {} of {title}, attempt {n}\n", self.slice.id);
-        let commit = self.commit(ground.base, snapshot.tree, message)?;
-        world.faults.hit(Point::BuildSnapshotAfter)?;
-        // The event comes first: a commit without it would be judged without its cost.
-        self.record(Some(n), vec![ended])?;
-        run::record_attempt(&self.gate.store, &self.gate.run, &self.slice.id, n, commit)?;
-        world.faults.hit(Point::BuildCommitAfter)?;
-        workspace.remove(world)?;
-        Ok(Some(commit))
-    }
-
-    fn commit(&self, parent: Oid, tree: Oid, message: String) -> Result<Oid, Failure> {
-        let (author, committer) = self.gate.repo().identity(self.gate.world.clock.now())?;
-        let commit = NewCommit { tree, parents: vec![parent], author: &author, committer: &committer, message };
-        Ok(self.gate.repo().write_commit(&commit)?)
-    }
-
-    /// Keeps what a failed agent left, for people: nothing that was written is lost.
-    fn keep_wip(&self, base: Oid, tree: Oid, n: u32) -> Result<(), Failure> {
-        let message = format!("What attempt {n} at {} left behind\n", self.slice.id);
-        let commit = self.commit(base, tree, message)?;
-        let name = names::wip(&self.gate.run, &self.slice.id);
-        let old = self.gate.repo().refs().read(&name)?.map_or(Old::Absent, Old::Is);
-        self.gate.store.swap(&[RefEdit { name, old, new: Some(commit) }], "otto: work in progress")?;
-        Ok(())
-    }
-
-    fn task(&self, now: &SliceState, n: u32, workspace: &Workspace) -> Result<Task, Failure> {
-        let spec = &self.plan.spec;
-        let slice = self.slice;
-        let of_slice = spec.requirements.iter().filter(|r| slice.requirements.contains(&r.id));
-        let block = |b: &crate::spec::model::FileBlock| -> Result<Block, Failure> {
-            let content = self.gate.contents.get(&b.sha256).cloned().ok_or_else(|| {
-                Failure::new(
-                    Exit::Invalid,
-                    format!("the spec's commit lacks the content of `{}` (files/{})", b.path, b.sha256),
-                )
-            })?;
-            Ok(Block { path: b.path.clone(), executable: b.mode == FileMode::Executable, content })
-        };
-        Ok(Task {
-            schema: "otto.task/1",
-            role: if n == 1 { Role::Build } else { Role::Repair },
-            slice: slice.id.clone(),
-            title: slice.title.clone(),
-            attempt: n,
-            product: Product {
-                title: spec.title.clone(),
-                intent: spec.intent.clone(),
-                kind: spec.project_kind.name().to_owned(),
-            },
-            requirements: of_slice.map(|r| (r.id.clone(), r.text.clone())).collect(),
-            tasks: slice.tasks.clone(),
-            owned_paths: slice.owned_paths.clone(),
-            shared_scaffold: spec.shared_scaffold.clone(),
-            checks: slice.checks.iter().map(|c| (c.id.clone(), checks::sentence(c))).collect::<BTreeMap<_, _>>(),
-            green_on_base: now.green_on_base.clone(),
-            failures: self.failures(now),
-            workspace: workspace.dir().to_owned(),
-            blocks: blocks(spec, &slice.id, n).into_iter().map(block).collect::<Result<_, _>>()?,
-        })
-    }
-
-    /// What the last attempt failed of, with the ends of its streams.
-    fn failures(&self, now: &SliceState) -> Vec<FailureNote> {
-        let Some(last) = now.attempts.iter().rev().find(|a| a.failed.is_some()) else { return Vec::new() };
-        let r#gen = self.plan.generation(&self.slice.id);
-        let red = last.checks.iter().filter(|r| r.round != "base" && !r.cause.passed());
-        let mut notes: Vec<FailureNote> = red
-            .map(|r| {
-                let [stdout, stderr] = self.gate.streams(&self.slice.id, r#gen, last.n, r);
-                FailureNote { what: r.check.clone(), detail: r.detail.clone(), stdout, stderr }
-            })
-            .collect();
-        if let Some((reason, detail)) = last.failed.as_ref().filter(|_| notes.is_empty()) {
-            let what = match reason {
-                AttemptFailure::Scope => "scope",
-                AttemptFailure::Conflict | AttemptFailure::Integration => "merge",
-                AttemptFailure::Checks => "checks",
-                AttemptFailure::Agent | AttemptFailure::Empty | AttemptFailure::Lost => "agent",
-            };
-            let (what, detail) = (what.to_owned(), detail.clone());
-            notes.push(FailureNote { what, detail, stdout: String::new(), stderr: String::new() });
-        }
-        notes
-    }
-
     /// Judges an attempt's commit: scope, then checks. It depends on nothing but the commit.
     async fn judge(&self, n: u32, commit: Oid) -> Result<(), Failure> {
         let repo = self.gate.repo();
@@ -317,11 +179,8 @@ impl Build<'_> {
         let changes = repo.diff_trees(base_tree, stored.tree)?;
         let diff = Some(diff_digest(&changes));
         let failed = |reason, detail| Kind::AttemptFailed { reason, detail, commit: Some(commit), diff };
-        let others = self.plan.spec.slices.iter().filter(|s| s.id != self.slice.id);
-        let others: Vec<String> = others.flat_map(|s| s.owned_paths.iter().cloned()).collect();
-        let rules =
-            scope::Rules { owned: &self.slice.owned_paths, scaffold: &self.plan.spec.shared_scaffold, others: &others };
-        let violations = scope::judge(&rules, &changes, |id| repo.read_blob(id, 1 << 20).ok());
+        let others = self.others();
+        let violations = scope::judge(&self.rules(&others), &changes, |id| repo.read_blob(id, 1 << 20).ok());
         if !violations.is_empty() {
             let paths: Vec<String> = violations.iter().map(|v| v.path.clone()).collect();
             let detail = violations.iter().map(|v| format!("`{}`: {}", v.path, v.why)).collect::<Vec<_>>().join("; ");

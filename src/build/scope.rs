@@ -1,7 +1,7 @@
 //! What a slice may change: a pure judgement of the difference between its base and its attempt.
 
 use crate::{
-    base::{Oid, glob, text},
+    base::{Oid, files, glob, text},
     git::{BStr, ByteSlice as _, Change, Mode},
 };
 
@@ -35,6 +35,17 @@ pub fn judge(rules: &Rules<'_>, changes: &[Change], read: impl Fn(Oid) -> Option
         refusal(rules, c, &read).map(|why| Violation { path: text::one_line(&c.path.to_str_lossy(), 200), why })
     };
     changes.iter().filter_map(bad).collect()
+}
+
+/// Whether a path may be written at all, before anything is; `old` is what the base has there. What the file then holds
+/// is judged afterwards.
+pub fn may_write(rules: &Rules<'_>, path: &str, old: Option<(Mode, Oid)>) -> Result<(), String> {
+    if let Some(why) = files::bad_path(path.as_bytes()) {
+        return Err(why.to_owned());
+    }
+    let change = Change { path: path.into(), old, new: Some((Mode::Plain, Oid::NULL)) };
+    // Whether lines are only added is seen when they are there.
+    refusal(rules, &change, &|_| Some(Vec::new())).map_or(Ok(()), Err)
 }
 
 fn refusal(rules: &Rules<'_>, change: &Change, read: &impl Fn(Oid) -> Option<Vec<u8>>) -> Option<String> {

@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use crate::{
-    agent::Agent,
+    agent::Team,
     audit,
     base::{Exit, Failure, Point, SliceId},
     build::{self, Build},
@@ -37,8 +37,10 @@ pub struct Driver {
     pub lane: Lane,
     /// The proof that this process owns it.
     pub lease: Arc<Lease>,
-    /// Who writes.
-    pub agent: Agent,
+    /// Who writes and judges.
+    pub team: Team,
+    /// Who is told what agents do.
+    pub live: Box<build::Live>,
     /// The copy of the spec that landings contain.
     pub working_copy: Option<(BString, Vec<u8>)>,
     /// How landings are told.
@@ -69,7 +71,7 @@ impl Driver {
     async fn build(&self, id: &SliceId) -> Result<(), Failure> {
         let slice = build::slice(&self.plan, id)?;
         let tip = self.lane.tip()?.commit;
-        Build { gate: &self.gate, plan: &self.plan, agent: &self.agent, slice }.attempt(tip).await
+        Build { gate: &self.gate, plan: &self.plan, team: &self.team, live: &*self.live, slice }.attempt(tip).await
     }
 
     async fn land(&self, id: &SliceId) -> Result<(), Failure> {

@@ -15,6 +15,7 @@ mod drive;
 mod progress;
 mod session;
 mod source;
+mod team;
 
 /// Turns an intent into a tested product inside git.
 #[derive(Debug, Parser)]

@@ -3,7 +3,12 @@
 use std::sync::Arc;
 
 use crate::{
-    base::{SliceId, text::one_line},
+    agent,
+    base::{
+        SliceId,
+        text::{one_line, redact},
+    },
+    build::Live,
     journal::{
         event::{Event, Kind, Verdict},
         log::Watch,
@@ -17,6 +22,29 @@ pub fn watch(ui: Arc<Ui>) -> Watch {
         // A terminal that went away does not stop the run.
         let _ = if ui.is_json() { ui.answer_json(event) } else { tell(&ui, event) };
     })
+}
+
+/// Who hears what the agents of a run do: told where the user wants to hear more, and where an agent has to wait.
+pub fn live(ui: Arc<Ui>) -> Box<Live> {
+    Box::new(move |slice, event| {
+        let words = match event {
+            agent::Event::Waiting(why) => format!("waits: {}", shown(why)),
+            agent::Event::Denied(what) => format!("denied: {}", shown(what)),
+            _ if !ui.is_verbose() => return,
+            agent::Event::Text(text) => format!("says: {}", shown(text)),
+            agent::Event::Tool(name, what) => format!("uses {}: {}", shown(name), shown(what)),
+            agent::Event::Session(_) => return,
+        };
+        if !ui.is_json() {
+            let words = ui.paint(Style::Dim, &words);
+            // A terminal that went away does not stop the run.
+            let _ = ui.say(&format!("{} {words}", ui.paint(Style::Bold, &format!("{:>12}", slice.as_str()))));
+        }
+    })
+}
+
+fn shown(text: &str) -> String {
+    one_line(&String::from_utf8_lossy(&redact(text.as_bytes())), 200)
 }
 
 fn tell(ui: &Ui, event: &Event) -> std::io::Result<()> {

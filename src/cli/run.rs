@@ -75,7 +75,7 @@ pub fn run_source(
             let tip = record::tip(&store.repo, &draft.spec.id)?;
             let known = tip.map(|tip| record::load(&store.repo, tip)).transpose()?;
             if known.is_none_or(|r| r.record.kind.phase() == Phase::Draft) {
-                session::ready(store, &draft.spec, choices)?;
+                session::ready(start, store, &draft.spec, choices)?;
             }
             let (appended, phase) = source::record(store, &draft, By::Otto)?;
             (held, appended.commit, phase, draft.guessed)
@@ -86,7 +86,7 @@ pub fn run_source(
             let commit = record::tip(&store.repo, &id)?.ok_or_else(gone)?;
             let phase = record::load(&store.repo, commit)?.record.kind.phase();
             if phase == Phase::Draft {
-                session::ready(store, &approved(store, commit)?.0, choices)?;
+                session::ready(start, store, &approved(store, commit)?.0, choices)?;
             }
             (held, commit, phase, Vec::new())
         }

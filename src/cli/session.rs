@@ -3,13 +3,14 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use crate::{
-    agent::{Agent, Provider},
-    base::{
-        Exit, Failure, Oid, Point, RunId, SpecId, World,
-        procs::Recorded,
-        text::{one_line, redact},
+    agent::Team,
+    base::{Exit, Failure, Oid, Point, RunId, SpecId, World, procs::Recorded, text::one_line},
+    cli::{
+        Start,
+        drive::Driver,
+        progress,
+        team::{self, Whom},
     },
-    cli::{Start, drive::Driver},
     gate::Gate,
     git::{Head, NewCommit, Old, RefEdit, Swap},
     journal::{
@@ -17,7 +18,7 @@ use crate::{
         event::{Fact, Kind},
         log::Watch,
     },
-    plan::model::{Plan, blocks, refusals},
+    plan::model::{Plan, refusals},
     queue::{
         message::{self, Style},
         working_copy_path,
@@ -36,9 +37,11 @@ use crate::{
 /// What a person may choose for a run.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Choices {
-    /// Who builds slices that the intent carries no files for: `command:<program and arguments>`
-    #[arg(long, value_name = "AGENT")]
-    pub agent: Option<String>,
+    #[command(flatten)]
+    pub whom: Whom,
+    /// Keep what the agents say and change, so that it can be played back with `--agent replay:<run>` [config: otto.record]
+    #[arg(long)]
+    pub record: bool,
     /// The branch to land on [default: otto/<spec>]
     #[arg(long, value_name = "BRANCH")]
     pub target: Option<String>,
@@ -69,12 +72,12 @@ pub fn refuse_unrunnable(spec: &Spec) -> Result<(), Failure> {
 }
 
 /// Refuses what could not be run, before anything is written.
-pub fn ready(store: &Store, spec: &Spec, choices: &Choices) -> Result<(), Failure> {
+pub fn ready(start: &Start, store: &Store, spec: &Spec, choices: &Choices) -> Result<(), Failure> {
     refuse_unrunnable(spec)?;
-    agent(store, choices.agent.as_deref(), spec)?;
+    team::team(start, store, &choices.whom, spec)?;
     target(store, &spec.id, choices.target.as_deref())?;
     limits(store, choices)?;
-    for key in ["otto.fsync", "otto.sign", "commit.gpgSign", "format.signOff"] {
+    for key in ["otto.fsync", "otto.sign", "commit.gpgSign", "format.signOff", "otto.record"] {
         store.repo.config_bool(key)?;
     }
     match store.repo.config("otto.workingCopy").as_deref() {
@@ -84,28 +87,6 @@ pub fn ready(store: &Store, spec: &Spec, choices: &Choices) -> Result<(), Failur
             Err(Failure::new(Exit::Usage, text).hint("git config otto.workingCopy target"))
         }
     }
-}
-
-/// Who builds: the choice, else `otto.build.agent`, else `otto.agent`, else the intent itself where it carries all code.
-pub fn agent(store: &Store, choice: Option<&str>, spec: &Spec) -> Result<Provider, Failure> {
-    let config = || store.repo.config("otto.build.agent").or_else(|| store.repo.config("otto.agent"));
-    if let Some(name) = choice.map(str::to_owned).or_else(config) {
-        // The name goes into the run's records, which are shared.
-        if redact(name.as_bytes()) != name.as_bytes() {
-            let text = "the agent's command line holds what looks like a secret, and the run's records would keep it";
-            return Err(
-                Failure::new(Exit::Refused, text).hint("give it to the agent in a variable or a file of its own")
-            );
-        }
-        return Ok(name.parse::<Provider>()?);
-    }
-    let bare: Vec<_> = spec.slices.iter().filter(|s| blocks(spec, &s.id, 1).is_empty()).collect();
-    if bare.is_empty() {
-        return Ok(Provider::Literate);
-    }
-    let names: Vec<_> = bare.iter().map(|s| format!("`{}`", s.id)).collect();
-    let text = format!("no agent is set up, and the intent carries no files for {}", names.join(", "));
-    Err(Failure::new(Exit::Agent, text).hint("git config otto.agent 'command:<program and arguments>'"))
 }
 
 /// What a run may use up: the choices, else the configuration.
@@ -197,7 +178,7 @@ pub fn begin(
 ) -> Result<Arc<Driver>, Failure> {
     let (spec, _) = approved(store, commit)?;
     refuse_unrunnable(&spec)?;
-    let agent = Agent::new(agent(store, choices.agent.as_deref(), &spec)?);
+    let team = team::team(start, store, &choices.whom, &spec)?;
     let target = target(store, &spec.id, choices.target.as_deref())?;
     let limits = limits(store, choices)?;
     let base = base(start, store, &target, &spec)?;
@@ -206,7 +187,7 @@ pub fn begin(
         .map_err(|e| Failure::new(Exit::Internal, e.to_string()))?;
     let lease = lock.lease(store, &id, &target, choices.take_over)?;
     let schemas = spec::schema_digests();
-    let agents = BTreeMap::from([("build".to_owned(), agent.provider.to_string())]);
+    let agents = team::recorded(&team);
     let anchor = RunAnchor {
         format: run::FORMAT,
         run: id,
@@ -222,7 +203,7 @@ pub fn begin(
     };
     let at = run::create(store, &anchor)?;
     start.world.faults.hit(Point::RunStartAfterAnchor)?;
-    open(start, store, lease, at, anchor, agent, watch)
+    open(start, store, lease, (at, anchor), team, choices.record, watch)
 }
 
 /// Takes up a run that was left.
@@ -235,10 +216,9 @@ pub fn reopen(
     watch: Watch,
 ) -> Result<Arc<Driver>, Failure> {
     let (at, anchor) = run::load(&store.repo, id)?;
-    let name = choices.agent.as_deref().or(anchor.agents.get("build").map(String::as_str)).unwrap_or("literate");
-    let agent = Agent::new(name.parse::<Provider>()?);
+    let team = team::again(start, store, &choices.whom, &anchor.agents)?;
     let lease = lock.lease(store, id, &anchor.target, choices.take_over)?;
-    open(start, store, lease, at, anchor, agent, watch)
+    open(start, store, lease, (at, anchor), team, choices.record, watch)
 }
 
 /// Lets the branch of a finished run catch up with its landings: somebody had it checked out when they were made.
@@ -268,9 +248,9 @@ fn open(
     start: &Start,
     store: &Store,
     lease: Lease,
-    at: Oid,
-    anchor: RunAnchor,
-    agent: Agent,
+    (at, anchor): (Oid, RunAnchor),
+    team: Team,
+    record: bool,
     watch: Watch,
 ) -> Result<Arc<Driver>, Failure> {
     let lease = Arc::new(lease);
@@ -293,6 +273,10 @@ fn open(
         _ => Some((working_copy_path(&spec.id), stored.spec_bytes.clone())),
     };
     let style = style(start, store)?;
+    // What was recorded from its start is recorded to its end.
+    let records = record
+        || store.repo.config_bool("otto.record")?.unwrap_or(false)
+        || !team::recorded_calls(store, &anchor.run)?.is_empty();
     let root = run_root(start, store, &anchor.run)?;
     // What is started for the run is known in its folder, for whoever takes it up after a crash.
     let procs = Arc::new(Recorded::new(start.world.procs.clone(), &root));
@@ -305,11 +289,12 @@ fn open(
         setup: spec.setup.clone(),
         contents: stored.files,
         check_env: check_env(start, store),
+        records,
         idle: Default::default(),
     };
     let lane = Lane::new(store.clone(), anchor.run.clone(), anchor.target.clone(), lease.clone());
     let plan = Plan::new(anchor.spec_commit, spec, anchor.limits.clone());
-    Ok(Arc::new(Driver { gate, plan, lane, lease, agent, working_copy, style }))
+    Ok(Arc::new(Driver { gate, plan, lane, lease, team, live: progress::live(start.ui.clone()), working_copy, style }))
 }
 
 /// Creates the refs of the target where a new run, or one that died at its start, lacks them.

@@ -23,6 +23,9 @@ use crate::{
     workspace::{self, CheckoutDir, Look},
 };
 
+/// Where in a run's evidence its recorded calls are.
+pub const RECORDING: &str = "_recording";
+
 /// Where the checks of one run are run.
 pub struct Gate {
     /// The outside world.
@@ -41,6 +44,8 @@ pub struct Gate {
     pub contents: BTreeMap<Sha256, Vec<u8>>,
     /// Variables that checks may see besides the built ones (`otto.checkEnv`).
     pub check_env: Vec<(String, String)>,
+    /// Whether calls of agents are recorded.
+    pub records: bool,
     /// Clean checkouts that no round uses now.
     pub idle: Idle,
 }
@@ -242,6 +247,13 @@ impl Gate {
         }
         let ids = evidence::put(&self.store, &self.run, &self.log.writer(), &entries)?;
         Ok(ids.into_iter().step_by(3).collect())
+    }
+
+    /// Stores a recorded call with the run's evidence, under a name of its own.
+    pub fn keep_recording(&self, name: &str, line: Vec<u8>) -> Result<(), Failure> {
+        let entry = (format!("{RECORDING}/{name}"), line);
+        evidence::put(&self.store, &self.run, &self.log.writer(), &[entry])?;
+        Ok(())
     }
 
     fn evidence_dir(&self, slice: Option<&SliceId>, r#gen: Sha256, attempt: u32, round: &str, check: &str) -> String {

@@ -11,8 +11,8 @@ use crate::{
         state::{Merge, Phase},
     },
     plan::model::{Plan, current},
-    store::lane::Lane,
-    workspace,
+    store::{lane::Lane, run},
+    workspace::{self, Left},
 };
 
 /// What has to be put right, found before anything is changed.
@@ -60,6 +60,23 @@ pub fn survey(gate: &Gate, plan: &Plan, lane: &Lane) -> Result<Repairs, Failure>
     Ok(repairs)
 }
 
+/// Keeps what agents had written when the process died, before their workspaces go.
+fn keep(gate: &Gate, plan: &Plan) -> Result<(), Failure> {
+    for Left { of, base, workspace } in workspace::left(gate.repo(), &gate.root)? {
+        let Some(slice) = plan.spec.slice(&of.slice) else { continue };
+        // What the intent itself carries is not lost.
+        if plan.spec.files.iter().any(|f| f.slice == of.slice) {
+            continue;
+        }
+        let snapshot = workspace.snapshot(gate.repo(), &slice.owned_paths)?;
+        if !snapshot.changes.is_empty() {
+            let (store, run, tree) = (&gate.store, &gate.run, snapshot.tree);
+            run::keep_wip(store, run, &of.slice, base, tree, &of.left_behind())?;
+        }
+    }
+    Ok(())
+}
+
 /// Performs the repairs; `record_landing` writes the landing and its receipt.
 pub fn perform(
     gate: &Gate,
@@ -83,6 +100,7 @@ pub fn perform(
         }
     }
     lane.unpin_all()?;
+    keep(gate, plan)?;
     workspace::sweep(&gate.world, &gate.root)?;
     if !actions.is_empty() {
         gate.log.record(&[Fact::run(Kind::RecoveryPerformed { actions })])?;

@@ -13,6 +13,7 @@ const SCHEMAS: &[(&str, &str)] = &[
     ("event", include_str!("../../schemas/event.json")),
     ("packet", include_str!("../../schemas/packet.json")),
     ("question", include_str!("../../schemas/question.json")),
+    ("recording", include_str!("../../schemas/recording.json")),
     ("result", include_str!("../../schemas/result.json")),
     ("spec", include_str!("../../schemas/spec.json")),
     ("structure.api", include_str!("../../schemas/structure/api.json")),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     base::{Oid, RunId, Sha256, SliceId, SpecId, Timestamp, json},
-    git::{BStr, BString, Mode, NewCommit, Repo, Signature},
+    git::{BStr, BString, Mode, NewCommit, Old, RefEdit, Repo, Signature, Swap},
     store::{Error, Result, Store, names, pretty},
 };
 
@@ -134,6 +134,29 @@ pub fn record_attempt(store: &Store, run: &RunId, slice: &SliceId, attempt: u32,
 /// The commit of an attempt.
 pub fn attempt(repo: &Repo, run: &RunId, slice: &SliceId, attempt: u32) -> Result<Option<Oid>> {
     Ok(repo.refs().read(&names::slice_attempt(run, slice, attempt))?)
+}
+
+/// Keeps the tree of a workspace as it was found, for people and for whoever goes on; `about` is the message.
+pub fn keep_wip(store: &Store, run: &RunId, slice: &SliceId, base: Oid, tree: Oid, about: &str) -> Result<()> {
+    let (author, committer) = store.repo.identity(store.world.clock.now())?;
+    let parents = vec![base];
+    let message = about.to_owned();
+    let commit = NewCommit { tree, parents, author: &author, committer: &committer, message };
+    let new = Some(store.repo.write_commit(&commit)?);
+    let name = names::wip(run, slice);
+    loop {
+        let old = store.repo.refs().read(&name)?.map_or(Old::Absent, Old::Is);
+        if store.swap(&[RefEdit { name: name.clone(), old, new }], "work in progress")? == Swap::Done {
+            return Ok(());
+        }
+    }
+}
+
+/// The tree that [`keep_wip`] kept last, if it was kept with that message on that base.
+pub fn wip(repo: &Repo, run: &RunId, slice: &SliceId, base: Oid, about: &str) -> Result<Option<Oid>> {
+    let Some(kept) = repo.refs().read(&names::wip(run, slice))? else { return Ok(None) };
+    let kept = repo.read_commit(kept)?;
+    Ok((kept.message == about && kept.parents == [base]).then_some(kept.tree))
 }
 
 /// Every attempt of a run, by slice and number.

@@ -5,6 +5,7 @@
 //! through it and reads nothing from it: it looks at the files itself (`walk`), from what it remembers of the base.
 
 mod ignore;
+mod left;
 mod look;
 mod place;
 mod private;
@@ -18,12 +19,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use left::{Left, left};
 pub use look::Look;
 pub use place::{CheckoutDir, clean_checkout};
 pub use snapshot::Snapshot;
 
 use crate::{
-    base::{Exit, Explain, Oid, Point, Sha256, World, files},
+    base::{Exit, Explain, Oid, Point, Sha256, SliceId, World, files},
     git::{self, Repo},
 };
 
@@ -89,6 +91,25 @@ pub fn root(world: &World, repo: &Repo) -> Result<PathBuf> {
     Ok(state.join(Sha256::of(common.as_os_str().as_bytes()).short()))
 }
 
+/// Whose attempt a workspace is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The slice.
+    pub slice: SliceId,
+    /// Its generation.
+    pub r#gen: Sha256,
+    /// Which attempt, from 1.
+    pub n: u32,
+}
+
+impl Attempt {
+    /// The message under which what it had written is kept when its process died.
+    pub fn left_behind(&self) -> String {
+        let (n, slice) = (self.n, &self.slice);
+        format!("What attempt {n} at {slice} had written when its process died\n\nGeneration {}\n", self.r#gen)
+    }
+}
+
 /// A folder where one agent works on one attempt. Not removed when dropped: what an agent wrote is removed on purpose.
 #[derive(Debug)]
 pub struct Workspace {
@@ -101,11 +122,13 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// A new workspace on a commit, with the files of `tree` (the commit's own, or what an earlier attempt left). It
-    /// appears whole or not at all: what a crash leaves is a folder that [`sweep`] removes.
-    pub fn create(repo: &Repo, world: &World, root: &Path, name: &str, base: Oid, tree: Oid) -> Result<Workspace> {
+    /// A new workspace for an attempt at a slice, on a commit, with the files of `tree` (the commit's own, or what an
+    /// earlier attempt left). It appears whole or not at all: what a crash leaves is a folder that [`sweep`] removes.
+    ///
+    /// All attempts at a slice find it in the same place, since agents tie their conversations to it.
+    pub fn create(repo: &Repo, world: &World, root: &Path, of: &Attempt, base: Oid, tree: Oid) -> Result<Workspace> {
         let base_tree = repo.read_commit(base)?.tree;
-        let name = place::plain(name);
+        let name = place::plain(of.slice.as_str());
         let new = place::folder(world, root, &format!("new-{name}"))?;
         world.faults.hit(Point::WorkspaceCreateMid).map_err(io_at("create", &new))?;
         let (dir, scratch) = (new.join("tree"), new.join("scratch"));
@@ -116,12 +139,13 @@ impl Workspace {
         let seen = stat::Cache::of(&dir, &files, marker).map_err(io_at("look at", &dir))?;
         let entries = if tree == base_tree { files } else { repo.tree_entries(base_tree)? };
         private::create(repo, &dir, base, &entries, &seen)?;
-        let last = new.file_name().map(|n| n.to_string_lossy().replacen("new-", "", 1)).unwrap_or(name);
-        let home = root.join(&last);
+        left::mark(&new, of, base)?;
+        let home = root.join(format!("agent-{name}"));
         std::fs::rename(&new, &home).map_err(io_at("rename", &new))?;
         world.faults.hit(Point::WorkspaceCreateAfter).map_err(io_at("create", &home))?;
         let (dir, scratch) = (home.join("tree"), home.join("scratch"));
-        let transcript = root.join(TRANSCRIPTS).join(format!("{last}.txt"));
+        let last = new.file_name().map(|n| n.to_string_lossy().replacen("new-", "", 1)).unwrap_or_default();
+        let transcript = root.join(TRANSCRIPTS).join(format!("{last}-{}.txt", of.n));
         Ok(Workspace { home, dir, scratch, transcript, base_tree, seen })
     }
 

@@ -63,6 +63,10 @@ fn room() -> Room {
     room_of("sha1")
 }
 
+fn of(slice: &str) -> Attempt {
+    Attempt { slice: slice.parse().unwrap(), r#gen: Sha256::of(slice), n: 1 }
+}
+
 impl Room {
     fn root(&self) -> PathBuf {
         root(&self.world, &self.repo).unwrap().join("notes-20260101t000000z-abcdef")
@@ -70,7 +74,7 @@ impl Room {
 
     fn make(&self) -> Workspace {
         let tree = self.repo.read_commit(self.base).unwrap().tree;
-        Workspace::create(&self.repo, &self.world, &self.root(), "store-1", self.base, tree).unwrap()
+        Workspace::create(&self.repo, &self.world, &self.root(), &of("store"), self.base, tree).unwrap()
     }
 
     fn base_tree(&self) -> Oid {
@@ -285,7 +289,7 @@ fn a_workspace_can_start_from_what_an_earlier_attempt_left() {
     put(&first, "a.txt", "first\n");
     put(&first, "new", "new\n");
     let left = r.look(&first);
-    let second = Workspace::create(&r.repo, &r.world, &r.root(), "store-2", r.base, left.tree).unwrap();
+    let second = Workspace::create(&r.repo, &r.world, &r.root(), &of("other"), r.base, left.tree).unwrap();
     assert_ne!(first.dir(), second.dir());
     assert_eq!(std::fs::read_to_string(second.dir().join("a.txt")).unwrap(), "first\n");
     assert_eq!(r.look(&second), left);
@@ -300,7 +304,7 @@ fn submodules_stay_what_they_are() {
     let tree = r.repo.write_tree(Some(r.base_tree()), &[(BString::from("sub"), Some(sub))]).unwrap();
     let at = r.dir.path().join("repo");
     let commit = git(&at, r.dir.path(), &["commit-tree", "-m", "sub", &tree.to_string()]).trim().parse().unwrap();
-    let ws = Workspace::create(&r.repo, &r.world, &r.root(), "s", commit, tree).unwrap();
+    let ws = Workspace::create(&r.repo, &r.world, &r.root(), &of("s"), commit, tree).unwrap();
     assert_eq!(r.look(&ws), Snapshot { tree, changes: vec![], problems: vec![] });
     std::fs::remove_dir(ws.dir().join("sub")).unwrap();
     assert_eq!(r.look(&ws).tree, tree);
@@ -347,6 +351,24 @@ fn leftovers_are_counted_and_swept_but_transcripts_stay() {
 }
 
 #[test]
+fn what_a_dead_process_left_is_found_and_every_attempt_has_one_place() {
+    let r = room();
+    let ws = r.make();
+    let dir = ws.dir().to_owned();
+    put(&ws, "a.txt", "half done\n");
+    let expected = r.look(&ws).tree;
+    drop(ws);
+    std::fs::create_dir_all(r.root().join("agent-torn/tree")).unwrap();
+    std::fs::write(r.root().join("agent-torn/attempt"), "store 00").unwrap();
+    std::mem::forget(clean_checkout(&r.repo, &r.world, &r.root(), "c", r.base_tree()).unwrap());
+    let [found] = left(&r.repo, &r.root()).unwrap().try_into().ok().unwrap();
+    assert_eq!((&found.of, found.base), (&of("store"), r.base));
+    assert_eq!(r.look(&found.workspace).tree, expected);
+    sweep(&r.world, &r.root()).unwrap();
+    assert_eq!(r.make().dir(), dir);
+}
+
+#[test]
 fn without_a_home_there_is_a_hint() {
     let mut r = room();
     r.world.env = Arc::new(Env::default());
@@ -361,7 +383,7 @@ fn a_creation_that_fails_leaves_nothing_that_looks_complete() {
     let mut r = room();
     let faults = crate::base::Faults::parse(Some("workspace.create.mid:1:enospc")).unwrap();
     r.world.faults = Arc::new(faults);
-    let made = Workspace::create(&r.repo, &r.world, &r.root(), "store-1", r.base, r.base_tree());
+    let made = Workspace::create(&r.repo, &r.world, &r.root(), &of("store"), r.base, r.base_tree());
     assert!(matches!(made, Err(Error::Io { .. })));
     let left: Vec<_> = folders(&r.root()).unwrap();
     assert!(left.len() == 1 && left[0].file_name().unwrap().to_string_lossy().starts_with("new-"), "{left:?}");

@@ -38,6 +38,7 @@ fn go(dir: &Path, attempt: u32, steps: Value) -> Outcome {
     let argv = vec![env!("CARGO_BIN_EXE_git-otto-fake-agent").to_owned(), script.display().to_string()];
     let call = Call {
         role: Role::Build,
+        nth: 1,
         prompt: "",
         work: Work::Write(&task),
         dir: &workspace,

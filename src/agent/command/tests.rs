@@ -60,6 +60,7 @@ impl Room {
     fn call(&self, provider: Provider, role: Role, work: Work<'_>) -> Outcome {
         let call = Call {
             role,
+            nth: 1,
             prompt: "Do it.",
             work,
             dir: &self.tree(),

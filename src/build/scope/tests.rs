@@ -121,3 +121,25 @@ fn links_stay_inside() {
     let c = Change { path: "src/sub".into(), old: None, new: Some((Mode::Submodule, id(1))) };
     assert!(why(&c).is_some());
 }
+
+#[test]
+fn a_path_is_refused_before_anything_is_written() {
+    let (owned, scaffold, others) = (strings(&["src/**"]), strings(&["shared.txt"]), strings(&["theirs/"]));
+    let rules = Rules { owned: &owned, scaffold: &scaffold, others: &others };
+    let old = Some((Mode::Plain, id(1)));
+    for (path, old) in [("src/a", None), ("src/a", old), ("shared.txt", old), ("shared.txt", None), ("new", None)] {
+        assert_eq!(may_write(&rules, path, old), Ok(()), "{path}");
+    }
+    for (path, old, part) in [
+        ("theirs/a", None, "another slice"),
+        ("other", old, "does not own"),
+        ("Makefile", None, "configures"),
+        (".otto/specs/x.json", None, "judged"),
+        ("src/.git/config", None, ".git"),
+        ("../x", None, "leaves"),
+        ("/etc/passwd", None, "absolute"),
+    ] {
+        let why = may_write(&rules, path, old).unwrap_err();
+        assert!(why.contains(part), "{path}: {why}");
+    }
+}

@@ -210,13 +210,18 @@ fn a_run_that_costs_too_much_starts_no_further_agent() {
 }
 
 #[test]
-fn an_agent_that_cannot_be_started_blocks_and_says_so() {
+fn an_agent_that_is_not_there_is_told_before_anything_starts() {
     let s = sandbox();
-    let parts = [("a", &[][..], plain("a"))];
-    let run = run(&s, &intent("One", "", &parts, ""), "command:/no/such/agent", &[]).ends(5);
-    let a = run.slice("a");
-    assert_eq!(a["phase"], "blocked");
-    assert!(a["blocked"]["detail"].as_str().unwrap().contains("could not be started"), "{a:#}");
+    s.write("intent.md", intent("One", "", &[("a", &[], plain("a"))], ""));
+    let before = s.snapshot();
+    for (agent, program) in [("command:/no/such/agent", "/no/such/agent"), ("acp:no-such-agent --acp", "no-such-agent")]
+    {
+        let out = s.otto(&["run", "--yes", "--agent", agent, "../intent.md"]).exits(7);
+        assert!(out.stderr.contains(&format!("{program} is not on PATH")), "{out}");
+        assert!(out.stderr.contains("git otto agents"), "{out}");
+    }
+    assert_eq!(s.git(&["for-each-ref", "refs/otto"]), "");
+    before.assert_same(&s.snapshot());
 }
 
 #[test]

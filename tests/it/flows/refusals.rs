@@ -55,12 +55,12 @@ fn without_anybody_who_builds() {
         &["run", "--yes", "../intent.md", "--agent", "claude9"],
         7,
         "\"claude9\" is no agent",
-        "git config otto.agent",
+        "git otto agents",
     );
     s.git(&["config", "otto.agent", "command:"]);
-    refuses(&s, "repo", &["run", "--yes", "../intent.md"], 7, "no program is named", "git config otto.agent");
+    refuses(&s, "repo", &["run", "--yes", "../intent.md"], 7, "no program is named", "git otto agents");
     s.git(&["config", "otto.build.agent", "nobody"]);
-    refuses(&s, "repo", &["run", "--yes", "../intent.md"], 7, "\"nobody\" is no agent", "git config otto.agent");
+    refuses(&s, "repo", &["run", "--yes", "../intent.md"], 7, "\"nobody\" is no agent", "git otto agents");
 }
 
 #[test]

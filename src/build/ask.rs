@@ -1,0 +1,74 @@
+//! What the agent of one attempt is asked.
+
+use super::Build;
+use crate::{
+    agent::{Block, FailureNote, Product, Role, TASK_SCHEMA, Task},
+    base::{Exit, Failure},
+    checks,
+    journal::{event::AttemptFailure, state::SliceState},
+    plan::model::blocks,
+    spec::model::{FileBlock, FileMode},
+    workspace::Workspace,
+};
+
+impl Build<'_> {
+    /// The task of attempt `n`, to be done in `workspace`.
+    pub(super) fn task(&self, now: &SliceState, n: u32, workspace: &Workspace) -> Result<Task, Failure> {
+        let spec = &self.plan.spec;
+        let slice = self.slice;
+        let of_slice = spec.requirements.iter().filter(|r| slice.requirements.contains(&r.id));
+        Ok(Task {
+            schema: TASK_SCHEMA,
+            role: if n == 1 { Role::Build } else { Role::Repair },
+            slice: slice.id.clone(),
+            title: slice.title.clone(),
+            attempt: n,
+            product: Product {
+                title: spec.title.clone(),
+                intent: spec.intent.clone(),
+                kind: spec.project_kind.name().to_owned(),
+            },
+            requirements: of_slice.map(|r| (r.id.clone(), r.text.clone())).collect(),
+            tasks: slice.tasks.clone(),
+            owned_paths: slice.owned_paths.clone(),
+            shared_scaffold: spec.shared_scaffold.clone(),
+            checks: slice.checks.iter().map(|c| (c.id.clone(), checks::sentence(c))).collect(),
+            green_on_base: now.green_on_base.clone(),
+            failures: self.failures(now),
+            workspace: workspace.dir().to_owned(),
+            blocks: blocks(spec, &slice.id, n).into_iter().map(|b| self.block(b)).collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn block(&self, b: &FileBlock) -> Result<Block, Failure> {
+        let content = self.gate.contents.get(&b.sha256).cloned().ok_or_else(|| {
+            let text = format!("the spec's commit lacks the content of `{}` (files/{})", b.path, b.sha256);
+            Failure::new(Exit::Invalid, text)
+        })?;
+        Ok(Block { path: b.path.clone(), executable: b.mode == FileMode::Executable, content })
+    }
+
+    /// What the last attempt failed of, with the ends of its streams.
+    fn failures(&self, now: &SliceState) -> Vec<FailureNote> {
+        let Some(last) = now.attempts.iter().rev().find(|a| a.failed.is_some()) else { return Vec::new() };
+        let r#gen = self.plan.generation(&self.slice.id);
+        let red = last.checks.iter().filter(|r| r.round != "base" && !r.cause.passed());
+        let mut notes: Vec<FailureNote> = red
+            .map(|r| {
+                let [stdout, stderr] = self.gate.streams(&self.slice.id, r#gen, last.n, r);
+                FailureNote { what: r.check.clone(), detail: r.detail.clone(), stdout, stderr }
+            })
+            .collect();
+        if let Some((reason, detail)) = last.failed.as_ref().filter(|_| notes.is_empty()) {
+            let what = match reason {
+                AttemptFailure::Scope => "scope",
+                AttemptFailure::Conflict | AttemptFailure::Integration => "merge",
+                AttemptFailure::Checks => "checks",
+                AttemptFailure::Agent | AttemptFailure::Empty | AttemptFailure::Lost => "agent",
+            };
+            let (what, detail) = (what.to_owned(), detail.clone());
+            notes.push(FailureNote { what, detail, stdout: String::new(), stderr: String::new() });
+        }
+        notes
+    }
+}

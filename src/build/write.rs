@@ -1,0 +1,218 @@
+//! One call of an agent for an attempt: its workspace, its conversation, what it left.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use super::{Build, Ground, diff_digest, scope};
+use crate::{
+    agent::{self, Agent, Call, Edit, Event, Outcome, Provider, Recorded, Session, Task, Trouble, Work},
+    base::{Cost, Exit, Failure, Oid, Point, SliceId},
+    git::NewCommit,
+    journal::{
+        event::{AttemptFailure, Kind},
+        state::SliceState,
+    },
+    store::run,
+    workspace::{Attempt, MAX_FILE, Snapshot, Workspace},
+};
+
+/// Who is told what an agent does at a slice.
+pub type Live = dyn Fn(&SliceId, &Event) + Send + Sync;
+
+impl Build<'_> {
+    /// Has the agent write in a workspace of its own and commits what it wrote; none if there is nothing to judge.
+    pub(super) async fn write(&self, now: &SliceState, n: u32, ground: &Ground) -> Result<Option<Oid>, Failure> {
+        let repo = self.gate.repo();
+        let world = &self.gate.world;
+        let embedded = Agent::new(Provider::Literate);
+        let literate = self.plan.spec.files.iter().any(|f| f.slice == self.slice.id);
+        let agent = if literate { &embedded } else { self.team.writer(n) };
+        let of = Attempt { slice: self.slice.id.clone(), r#gen: self.plan.generation(&self.slice.id), n };
+        let mut session = conversation(now, agent);
+        // Whoever goes on with its own conversation finds what it had written when its process died.
+        let kept = run::wip(repo, &self.gate.run, &of.slice, ground.base, &of.left_behind())?;
+        let tree = kept.filter(|_| session.begun).unwrap_or(ground.tree);
+        let workspace = Workspace::create(repo, world, &self.gate.root, &of, ground.base, tree)?;
+        let task = self.task(now, n, &workspace)?;
+        let place = (&workspace, repo.read_commit(ground.base)?.tree);
+        if session.id.is_none() {
+            session.id = agent::new_session(world, &agent.provider)?;
+        }
+        let (mut done, mut recorded) = self.call(now, n, agent, &task, place, session.clone()).await?;
+        if session.begun && done.trouble == Some(Trouble::Session) {
+            // The conversation is gone, and nothing was said in it: another one begins.
+            session = Session { id: agent::new_session(world, &agent.provider)?, ..Session::default() };
+            (done, recorded) = self.call(now, n, agent, &task, place, session).await?;
+        }
+        world.faults.hit(Point::BuildAgentAfter)?;
+        let mut left = workspace.snapshot(repo, &self.slice.owned_paths)?;
+        if self.gate.records {
+            self.record_call(recorded, tree, &left)?;
+        }
+        left.problems.extend(std::mem::take(&mut done.problems));
+        let settled = self.settle(n, ground, agent, done, left);
+        workspace.remove(world)?;
+        settled
+    }
+
+    /// Calls the agent; its conversation is in the journal before anything is paid for, where its name is known by then.
+    async fn call(
+        &self,
+        now: &SliceState,
+        n: u32,
+        agent: &Agent,
+        task: &Task,
+        (workspace, base_tree): (&Workspace, Oid),
+        session: Session,
+    ) -> Result<(Outcome, Recorded), Failure> {
+        let name = agent.recorded_as(task.role, Some(&task.slice), n);
+        let started = |session: Option<String>| {
+            let (provider, role) = (name.clone(), task.role.name().to_owned());
+            self.record(Some(n), vec![Kind::AgentStarted { provider, role, session }])
+        };
+        started(session.id.clone())?;
+        let known = Mutex::new((session.id.clone(), Ok(())));
+        let notice = |event: Event| {
+            if let Event::Session(id) = &event {
+                let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+                if known.0.as_ref() != Some(id) {
+                    known.0 = Some(id.clone());
+                    known.1 = started(Some(id.clone()));
+                }
+            }
+            (self.live)(&self.slice.id, &event);
+        };
+        let others = self.others();
+        let rules = self.rules(&others);
+        let repo = self.gate.repo();
+        let may_write = |path: &str| {
+            let there = repo.entry(base_tree, path.into()).map_err(|e| e.to_string())?.map(|e| (e.mode, e.oid));
+            scope::may_write(&rules, path, there)
+        };
+        let limits = &self.plan.limits;
+        let left = (limits.slice_wall_s * 1000).saturating_sub(now.agent_ms).max(1000);
+        let call = Call {
+            role: task.role,
+            nth: n,
+            prompt: "",
+            work: Work::Write(task),
+            dir: workspace.dir(),
+            scratch: workspace.scratch(),
+            may_write: &may_write,
+            session,
+            bounds: agent::Bounds {
+                wall: Duration::from_millis(left),
+                idle: Some(Duration::from_secs(limits.agent_idle_s)),
+                usd_micros: self.money(now),
+            },
+            transcript: workspace.transcript(),
+            notice: &notice,
+        };
+        let done = agent::run(&self.gate.world, agent, &call).await;
+        let recorded = Recorded::new(&call, name.clone(), &done);
+        known.into_inner().unwrap_or_else(PoisonError::into_inner).1?;
+        Ok((done, recorded))
+    }
+
+    /// What is left to spend, the slice's or the run's, whichever is less.
+    fn money(&self, now: &SliceState) -> Option<u64> {
+        let limits = &self.plan.limits;
+        let of_slice = limits.slice_usd_micros.map(|l| l.saturating_sub(now.cost.usd_micros));
+        let spent = self.gate.log.read(|state| state.cost.usd_micros);
+        let of_run = limits.run_usd_micros.map(|l| l.saturating_sub(spent));
+        of_slice.into_iter().chain(of_run).min()
+    }
+
+    /// Keeps the call as it was, with what it made of the files that it found.
+    fn record_call(&self, mut call: Recorded, found: Oid, left: &Snapshot) -> Result<(), Failure> {
+        let repo = self.gate.repo();
+        for change in repo.diff_trees(found, left.tree)? {
+            let path = String::from_utf8(change.path.to_vec()).map_err(|_| {
+                let text = format!("{:?} is not UTF-8, and a recording cannot name it", change.path);
+                Failure::new(Exit::Invalid, text).hint("git otto resume --no-record")
+            })?;
+            let now = match change.new {
+                Some((mode, blob)) => Some((mode.octal(), repo.read_blob(blob, MAX_FILE)?)),
+                None => None,
+            };
+            call.edits.push(Edit::new(path, now));
+        }
+        call.problems = left.problems.clone();
+        self.gate.keep_recording(&call.name(), call.line()?)
+    }
+
+    /// Takes what the agent left: a commit to be judged, or a failed attempt.
+    fn settle(
+        &self,
+        n: u32,
+        ground: &Ground,
+        agent: &Agent,
+        done: Outcome,
+        left: Snapshot,
+    ) -> Result<Option<Oid>, Failure> {
+        let repo = self.gate.repo();
+        let world = &self.gate.world;
+        let duration_ms = done.duration.as_millis() as u64;
+        let changes = repo.diff_trees(repo.read_commit(ground.base)?.tree, left.tree)?;
+        let ended = if done.ok {
+            Kind::AgentFinished { cost: done.cost, duration_ms, summary: done.detail.clone() }
+        } else {
+            Kind::AgentFailed { cost: done.cost, duration_ms, detail: done.detail.clone() }
+        };
+        let failure = if !done.ok {
+            Some((AttemptFailure::Agent, done.detail.clone()))
+        } else if !left.problems.is_empty() {
+            Some((AttemptFailure::Scope, left.problems.join("; ")))
+        } else if changes.is_empty() {
+            Some((AttemptFailure::Empty, "the agent changed nothing".into()))
+        } else {
+            None
+        };
+        let Some((reason, detail)) = failure else {
+            let message = format!("Build {} of {}, attempt {n}\n", self.slice.id, self.plan.spec.title);
+            let commit = self.commit(ground.base, left.tree, message)?;
+            world.faults.hit(Point::BuildSnapshotAfter)?;
+            // The event comes first: a commit without it would be judged without its cost.
+            self.record(Some(n), vec![ended])?;
+            run::record_attempt(&self.gate.store, &self.gate.run, &self.slice.id, n, commit)?;
+            world.faults.hit(Point::BuildCommitAfter)?;
+            return Ok(Some(commit));
+        };
+        if !changes.is_empty() {
+            let about = format!("What attempt {n} at {} left behind\n", self.slice.id);
+            run::keep_wip(&self.gate.store, &self.gate.run, &self.slice.id, ground.base, left.tree, &about)?;
+        }
+        if let Some(trouble) = done.trouble {
+            // The attempt stays open: it is made again once a person has seen to it.
+            self.record(Some(n), vec![ended])?;
+            let message = format!("`{}` cannot be built by {}: {}", self.slice.id, agent.provider, done.detail);
+            let hint = format!("{}\nthen: git otto resume {}", trouble.hint(&agent.provider), self.gate.run);
+            return Err(Failure::new(Exit::Agent, message).hint(hint));
+        }
+        // Two crashes are not the same change twice, unless they left the same files.
+        let nothing = reason == AttemptFailure::Agent && changes.is_empty();
+        let diff = (!nothing).then(|| diff_digest(&changes));
+        self.record(Some(n), vec![ended, Kind::AttemptFailed { reason, detail, commit: None, diff }])?;
+        Ok(None)
+    }
+
+    fn commit(&self, parent: Oid, tree: Oid, message: String) -> Result<Oid, Failure> {
+        let (author, committer) = self.gate.repo().identity(self.gate.world.clock.now())?;
+        let commit = NewCommit { tree, parents: vec![parent], author: &author, committer: &committer, message };
+        Ok(self.gate.repo().write_commit(&commit)?)
+    }
+}
+
+/// The conversation that an agent goes on with: its own last one at this slice, with what that has cost so far.
+fn conversation(now: &SliceState, agent: &Agent) -> Session {
+    let last = now.attempts.iter().rev().find(|a| a.session.is_some());
+    // A recording tells its conversations anew.
+    let Some(last) = last.filter(|a| a.provider == agent.name()) else { return Session::default() };
+    let mut spent = Cost::default();
+    for attempt in now.attempts.iter().filter(|a| a.session == last.session) {
+        spent += attempt.cost;
+    }
+    Session { id: last.session.clone(), begun: true, spent }
+}

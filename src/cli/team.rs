@@ -1,0 +1,281 @@
+//! Who does what: from flags and configuration to the agents of a run.
+
+use std::{collections::BTreeMap, path::Path};
+
+use crate::{
+    agent::{Agent, Endpoint, Key, Provider, Recording, Role, Team, Trouble},
+    base::{
+        Exit, Failure, RunId,
+        text::{one_line, redact},
+    },
+    cli::Start,
+    gate::RECORDING,
+    plan::model::blocks,
+    spec::model::Spec,
+    store::{Store, evidence, run},
+};
+
+/// The largest recording that is read.
+const MAX_RECORDING: u64 = 256 << 20;
+
+/// Whom a person chose.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Whom {
+    /// Who writes: claude, codex, gemini, opencode, aider, anthropic, openai, `acp:<command>`, `command:<command>`,
+    /// `replay:<run or file>` [config: otto.agent]
+    #[arg(long, value_name = "AGENT")]
+    pub agent: Option<String>,
+    /// Its model, in the agent's own words [config: otto.model]
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
+    /// How hard it thinks, in the agent's own words [config: otto.effort]
+    #[arg(long, value_name = "EFFORT")]
+    pub effort: Option<String>,
+}
+
+/// The programs that are looked for where nobody is chosen, in this order.
+const SOUGHT: [Provider; 4] = [Provider::Claude, Provider::Codex, Provider::Gemini, Provider::OpenCode];
+
+/// What was chosen for one role, before it is known whether it can be had.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Choice {
+    agent: Option<String>,
+    model: Option<String>,
+    effort: Option<String>,
+}
+
+/// The keys of each role: agent, model, effort.
+const KEYS: [(Role, [&str; 3]); 4] = [
+    (Role::Compile, ["otto.compile.agent", "otto.compile.model", "otto.compile.effort"]),
+    (Role::Build, ["otto.build.agent", "otto.build.model", "otto.build.effort"]),
+    (Role::Repair, ["otto.repair.agent", "otto.repair.model", "otto.repair.effort"]),
+    (Role::Audit, ["otto.audit.agent", "otto.audit.model", "otto.audit.effort"]),
+];
+
+/// The keys of all roles that have none of their own; the audit has no agent unless it is given one.
+const GENERAL: [&str; 3] = ["otto.agent", "otto.model", "otto.effort"];
+
+impl Choice {
+    /// From the configuration: the role's own keys, else the general ones. A role with an agent of its own does not get
+    /// the model of another.
+    fn configured(store: &Store, role: Role) -> Choice {
+        let keys = KEYS.iter().find(|(r, _)| *r == role).map_or(GENERAL, |(_, keys)| *keys);
+        let [agent, model, effort] = keys.map(|key| store.repo.config(key));
+        let general = GENERAL.map(|key| store.repo.config(key).filter(|_| agent.is_none()));
+        let [any_agent, any_model, any_effort] = general;
+        Choice { agent: agent.or(any_agent), model: model.or(any_model), effort: effort.or(any_effort) }
+    }
+
+    fn with(self, whom: &Whom) -> Choice {
+        match &whom.agent {
+            Some(agent) => {
+                Choice { agent: Some(agent.clone()), model: whom.model.clone(), effort: whom.effort.clone() }
+            }
+            None => Choice {
+                agent: self.agent,
+                model: whom.model.clone().or(self.model),
+                effort: whom.effort.clone().or(self.effort),
+            },
+        }
+    }
+}
+
+/// Who builds, mends and audits a spec.
+pub fn team(start: &Start, store: &Store, whom: &Whom, spec: &Spec) -> Result<Team, Failure> {
+    let bare: Vec<_> = spec.slices.iter().filter(|s| blocks(spec, &s.id, 1).is_empty()).collect();
+    let build = Choice::configured(store, Role::Build).with(whom);
+    let build = match (&build.agent, bare.is_empty()) {
+        (Some(_), _) => build,
+        (None, true) => Choice { agent: Some(Provider::Literate.to_string()), ..Choice::default() },
+        (None, false) => match sought(start) {
+            Some(provider) => Choice { agent: Some(provider.to_string()), ..build },
+            None => {
+                let names: Vec<_> = bare.iter().map(|s| format!("`{}`", s.id)).collect();
+                let names = names.join(", ");
+                return Err(nobody(&format!("no agent is set up, and the intent carries no files for {names}")));
+            }
+        },
+    };
+    let own = store.repo.config("otto.repair.agent").is_some() && whom.agent.is_none();
+    let repair = if own { Choice::configured(store, Role::Repair).with(whom) } else { build.clone() };
+    let audit = Choice::configured(store, Role::Audit);
+    let audit = match store.repo.config("otto.audit.agent").as_deref() {
+        None | Some("none") => None,
+        Some(_) => Some(made(start, store, audit)?),
+    };
+    let build = made(start, store, build)?;
+    let repair = if own { made(start, store, repair)? } else { build.clone() };
+    Ok(Team { build, repair, audit })
+}
+
+/// The team that a run was begun with, unless another is chosen now.
+pub fn again(start: &Start, store: &Store, whom: &Whom, recorded: &BTreeMap<String, String>) -> Result<Team, Failure> {
+    let of = |role: Role| {
+        let part = |what: &str| recorded.get(&format!("{}{what}", role.name())).cloned();
+        part("").map(|agent| Choice { agent: Some(agent), model: part(".model"), effort: part(".effort") })
+    };
+    let build =
+        of(Role::Build).unwrap_or_else(|| Choice { agent: Some(Provider::Literate.to_string()), ..Choice::default() });
+    let build = build.with(whom);
+    let repair = of(Role::Repair).filter(|_| whom.agent.is_none()).unwrap_or_else(|| build.clone());
+    let audit = of(Role::Audit).map(|choice| made(start, store, choice)).transpose()?;
+    Ok(Team { build: made(start, store, build)?, repair: made(start, store, repair)?, audit })
+}
+
+/// What a run's records say of its team.
+pub fn recorded(team: &Team) -> BTreeMap<String, String> {
+    let mut out = BTreeMap::new();
+    let mut put = |role: Role, agent: &Agent| {
+        out.insert(role.name().to_owned(), agent.provider.to_string());
+        for (what, value) in [("model", &agent.model), ("effort", &agent.effort)] {
+            if let Some(value) = value {
+                out.insert(format!("{}.{what}", role.name()), value.clone());
+            }
+        }
+    };
+    put(Role::Build, &team.build);
+    if team.repair != team.build {
+        put(Role::Repair, &team.repair);
+    }
+    if let Some(audit) = &team.audit {
+        put(Role::Audit, audit);
+    }
+    out
+}
+
+fn nobody(message: &str) -> Failure {
+    let hint = "git config otto.agent <agent>    (git otto agents lists what there is)";
+    Failure::new(Exit::Agent, message).hint(hint)
+}
+
+/// The first program on PATH that is an agent.
+fn sought(start: &Start) -> Option<Provider> {
+    SOUGHT.into_iter().find(|p| p.program().is_some_and(|name| is_there(start, name)))
+}
+
+/// Whether a program can be found as an agent's would be: on PATH, or by its absolute path.
+pub fn is_there(start: &Start, program: &str) -> bool {
+    let runs = |p: &Path| p.is_file() && rustix::fs::access(p, rustix::fs::Access::EXEC_OK).is_ok();
+    if program.contains('/') {
+        return !program.starts_with('/') || runs(Path::new(program));
+    }
+    let path = start.world.env.vars.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| runs(&dir.join(program)))
+}
+
+/// An agent as it was chosen, with everything that it needs; an error where that cannot be had.
+fn made(start: &Start, store: &Store, choice: Choice) -> Result<Agent, Failure> {
+    for part in [&choice.agent, &choice.model, &choice.effort].into_iter().flatten() {
+        // The names go into the run's records, which are shared.
+        if redact(part.as_bytes()) != part.as_bytes() {
+            let text = "the agent's command line holds what looks like a secret, and the run's records would keep it";
+            return Err(
+                Failure::new(Exit::Refused, text).hint("give it to the agent in a variable or a file of its own")
+            );
+        }
+        if part.starts_with('-') || part.chars().any(char::is_control) {
+            let text = format!("{:?} names no agent, model or effort", one_line(part, 80));
+            return Err(Failure::new(Exit::Usage, text).hint("git otto agents"));
+        }
+    }
+    let provider: Provider = choice.agent.as_deref().unwrap_or_default().parse()?;
+    if let Some(program) = provider.program().filter(|p| !is_there(start, p)) {
+        let text = format!("{program} is not on PATH, and it is to be the agent");
+        return Err(Failure::new(Exit::Agent, text).hint(Trouble::Missing.hint(&provider)));
+    }
+    let recording = match &provider {
+        Provider::Replay(what) => recording(start, store, what)?,
+        _ => Recording::default(),
+    };
+    let variables = store.repo.config_all("otto.agentEnv");
+    let variables = variables.iter().flat_map(|v| v.split([',', ' '])).filter(|n| !n.is_empty());
+    Ok(Agent {
+        model: choice.model,
+        effort: choice.effort,
+        endpoint: endpoint(start, store, &provider)?,
+        variables: variables.map(str::to_owned).collect(),
+        recording,
+        provider,
+    })
+}
+
+/// Where a model over HTTP is reached: `otto.<provider>.url`, the key from the environment or from git's credential
+/// helpers, never from the configuration.
+fn endpoint(start: &Start, store: &Store, provider: &Provider) -> Result<Endpoint, Failure> {
+    let env = |name: &str| start.world.env.var(name).filter(|v| !v.is_empty()).map(str::to_owned);
+    let (public, url, key) = match provider {
+        Provider::Anthropic => ("https://api.anthropic.com", env("ANTHROPIC_BASE_URL"), "ANTHROPIC_API_KEY"),
+        Provider::OpenAi => ("https://api.openai.com", env("OPENAI_BASE_URL"), "OPENAI_API_KEY"),
+        _ => return Ok(Endpoint::default()),
+    };
+    let name = provider.family();
+    let [url_key, price_key] = match provider {
+        Provider::Anthropic => ["otto.anthropic.url", "otto.anthropic.price"],
+        _ => ["otto.openai.url", "otto.openai.price"],
+    };
+    let url = store.repo.config(url_key).or(url);
+    let at = url.as_deref().unwrap_or(public);
+    let found = env(key).map(Key::new).or_else(|| credential(store, at));
+    if found.is_none() && (url.is_none() || *provider == Provider::Anthropic) {
+        let text = format!("{name} has no key: {key} is not set, and no credential helper of git knows one for {at}");
+        return Err(Failure::new(Exit::Agent, text).hint(format!("export {key}=<key>")));
+    }
+    let price = store.repo.config(price_key).map(|text| {
+        let parts: Vec<Option<f64>> = text.split_whitespace().map(|p| p.parse().ok()).collect();
+        match parts[..] {
+            [Some(read), Some(written)] if (0.0..1e6).contains(&read) && (0.0..1e6).contains(&written) => {
+                Ok(((read * 1e6) as u64, (written * 1e6) as u64))
+            }
+            _ => {
+                let text = format!("{price_key} is {:?}; it must be two amounts in US dollars", one_line(&text, 80));
+                Err(Failure::new(Exit::Usage, text)
+                    .hint(format!("git config {price_key} '3 15'    (for a million tokens read, written)")))
+            }
+        }
+    });
+    Ok(Endpoint { url, key: found, price: price.transpose()? })
+}
+
+/// What git's credential helpers know for a URL.
+fn credential(store: &Store, url: &str) -> Option<Key> {
+    let asked = store.repo.git(&["credential", "fill"], Some(format!("url={url}\n\n").as_bytes())).ok()?;
+    let said = String::from_utf8(asked.ok().ok()?).ok()?;
+    said.lines().find_map(|l| l.strip_prefix("password=")).filter(|p| !p.is_empty()).map(|p| Key::new(p.to_owned()))
+}
+
+/// A recording: a file, else a recorded run of this repository.
+fn recording(start: &Start, store: &Store, what: &str) -> Result<Recording, Failure> {
+    let path = start.world.env.cwd.join(what);
+    if path.is_file() {
+        use std::io::Read as _;
+        let cannot = |e: std::io::Error| Failure::new(Exit::Usage, format!("cannot read {}: {e}", path.display()));
+        let mut bytes = Vec::new();
+        std::fs::File::open(&path).and_then(|f| f.take(MAX_RECORDING).read_to_end(&mut bytes)).map_err(cannot)?;
+        return Recording::read(&bytes, what);
+    }
+    let missing = |why: &str| {
+        let text = format!("{:?} is no recording: {why}", one_line(what, 100));
+        Failure::new(Exit::Agent, text).hint("git otto run --record …    (records a run)")
+    };
+    let id: RunId = what.parse().map_err(|_| missing("it is neither a file nor a run"))?;
+    let bytes = recorded_calls(store, &id)?;
+    if bytes.is_empty() {
+        return Err(missing(if run::load(&store.repo, &id).is_ok() {
+            "nothing of that run was recorded"
+        } else {
+            "there is no such run here"
+        }));
+    }
+    Recording::read(&bytes, what)
+}
+
+/// The recorded calls of a run, one a line; nothing where none were recorded.
+pub fn recorded_calls(store: &Store, id: &RunId) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    for (path, blob) in evidence::list(&store.repo, id)? {
+        if path.starts_with(&format!("{RECORDING}/")) {
+            bytes.extend(store.repo.read_blob(blob, evidence::MAX_FILE as u64)?);
+        }
+    }
+    Ok(bytes)
+}
