@@ -18,6 +18,7 @@ pub mod plan;
 pub mod queue;
 pub mod recover;
 pub mod report;
+pub mod sandbox;
 pub mod spec;
 pub mod store;
 pub mod workspace;

@@ -1,7 +1,7 @@
 //! Starting programs: each in a process group of its own that ends with it, safe against the reuse of process ids.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     future::Future,
     io,
     os::fd::OwnedFd,
@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use gix::bstr::ByteSlice as _;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use serde::{Deserialize, Serialize};
 use tokio::{io::AsyncWriteExt, net::unix::pipe};
@@ -66,10 +67,9 @@ pub struct SystemProcs;
 
 impl Procs for SystemProcs {
     fn spawn(&self, spec: &Spec) -> io::Result<Child> {
-        let none = || io::Error::new(io::ErrorKind::InvalidInput, "an empty command");
-        let program = spec.argv.first().filter(|p| !p.is_empty()).ok_or_else(none)?;
-        let mut command = Command::new(find_program(program, spec)?);
-        command.arg0(program).args(&spec.argv[1..]).current_dir(&spec.cwd).env_clear().envs(spec.env.iter().cloned());
+        let mut command = Command::new(find_program(spec)?);
+        let (program, args) = first(&spec.argv)?;
+        command.arg0(program).args(args).current_dir(&spec.cwd).env_clear().envs(spec.env.iter().cloned());
         command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
         let input = spec.keep_stdin || !spec.stdin.is_empty();
         command.stdin(if input { Stdio::piped() } else { Stdio::null() });
@@ -88,7 +88,7 @@ impl Procs for SystemProcs {
         }
         let pid = std.id() as i32;
         let id = ProcId { pid, start_ticks: start_ticks(pid).unwrap_or(0), boot_id: boot_id() };
-        Ok(Child { id, stdin, stdout, stderr, std: Some(std), record: None })
+        Ok(Child { id, stdin, stdout, stderr, std: Some(std), record: None, ending: Ending::Kill })
     }
 
     fn me(&self) -> ProcId {
@@ -101,27 +101,52 @@ impl Procs for SystemProcs {
     }
 }
 
+/// The program of a command line, and its arguments.
+fn first(argv: &[OsString]) -> io::Result<(&OsString, &[OsString])> {
+    let none = || io::Error::new(io::ErrorKind::InvalidInput, "an empty command");
+    argv.split_first().filter(|(program, _)| !program.is_empty()).ok_or_else(none)
+}
+
 /// Looks a program up on the child's own `PATH`: the one of this process may differ.
-fn find_program(program: &OsString, spec: &Spec) -> io::Result<PathBuf> {
-    let bytes = program.as_encoded_bytes();
-    if bytes.contains(&b'/') {
+pub fn find_program(spec: &Spec) -> io::Result<PathBuf> {
+    let (program, _) = first(&spec.argv)?;
+    if program.as_encoded_bytes().contains(&b'/') {
         return Ok(spec.cwd.join(program));
     }
     let path = spec.env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone()).unwrap_or_default();
-    let executable = |p: &PathBuf| p.is_file() && rustix::fs::access(p, rustix::fs::Access::EXEC_OK).is_ok();
-    let found = std::env::split_paths(&path).map(|dir| dir.join(program)).find(executable);
+    let found = find_on_path(program, std::env::split_paths(&path));
     found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("{} is not on PATH", program.display())))
+}
+
+/// The first program of that name in these folders.
+pub fn find_on_path(program: &OsStr, folders: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
+    folders.map(|dir| dir.join(program)).find(|p| executable(p))
+}
+
+fn executable(path: &Path) -> bool {
+    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+/// Starts a program with exactly this environment and with the streams and the folder of this process, as the leader of
+/// a process group. Whoever calls waits for it by its id.
+pub fn start_here(argv: &[OsString], env: &[(OsString, OsString)]) -> io::Result<Pid> {
+    let (program, args) = first(argv)?;
+    let child = Command::new(program).args(args).env_clear().envs(env.iter().cloned()).process_group(0).spawn()?;
+    Pid::from_raw(child.id() as i32).ok_or_else(|| io::Error::other("a process without an id"))
+}
+
+/// Ends this process as a signal ends one. Comes back only where that cannot be.
+pub fn die_by(signal: i32) {
+    if signal == Signal::KILL.as_raw() {
+        let _ = rustix::process::kill_process(rustix::process::getpid(), Signal::KILL);
+    }
+    // What this process does about a signal ends with the program that it runs.
+    let _ = Command::new("/bin/sh").args(["-c", "kill -\"$1\" $$", "sh", &signal.to_string()]).env_clear().exec();
 }
 
 #[cfg(target_os = "linux")]
 fn start_ticks(pid: i32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The command's name is in parentheses and may hold anything: fields are counted after the last one.
-    let mut fields = stat[stat.rfind(')')? + 1..].split_ascii_whitespace();
-    if matches!(fields.next(), Some("Z" | "X")) {
-        return None;
-    }
-    fields.nth(18)?.parse().ok()
+    Stat::read(pid).map(|stat| stat.start_ticks)
 }
 
 #[cfg(target_os = "linux")]
@@ -156,7 +181,20 @@ pub struct Child {
     std: Option<std::process::Child>,
     /// The file that says that it runs; removed once its group has been ended.
     record: Option<PathBuf>,
+    ending: Ending,
 }
+
+/// What ends a child the next time that somebody wants it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// It is asked: it ends what is below it, and then itself.
+    Ask,
+    /// Its whole group is killed.
+    Kill,
+}
+
+/// How long a child that was asked to end may take.
+const ENDING: Duration = Duration::from_secs(15);
 
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -189,16 +227,31 @@ impl Child {
         async move { Ok(tokio::task::spawn_blocking(wait).await.map_err(io::Error::other)?.map(|_| ())?) }
     }
 
-    /// Ends the whole group at once.
-    pub fn kill(&self) {
-        if self.std.is_some()
-            && let Some(pid) = Pid::from_raw(self.id.pid)
-        {
-            let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+    /// The same child, which ends everything below it when it is asked to, and only then itself.
+    pub fn supervised(mut self) -> Child {
+        self.ending = Ending::Ask;
+        self
+    }
+
+    /// Ends it with all that belongs to it: one that supervises is asked the first time and killed the second time.
+    pub fn kill(&mut self) {
+        let Some(pid) = Pid::from_raw(self.id.pid).filter(|_| self.std.is_some()) else { return };
+        let _ = match std::mem::replace(&mut self.ending, Ending::Kill) {
+            Ending::Ask => rustix::process::kill_process(pid, Signal::TERM),
+            Ending::Kill => rustix::process::kill_process_group(pid, Signal::KILL),
+        };
+    }
+
+    /// Waits for one that was asked to end, for as long as that may take.
+    fn await_end(&self) {
+        let begun = Instant::now();
+        while start_ticks(self.id.pid) == Some(self.id.start_ticks) && begun.elapsed() < ENDING {
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 
     fn reap(&mut self) -> io::Result<Ended> {
+        self.ending = Ending::Kill;
         self.kill();
         let Some(mut std) = self.std.take() else { return Err(io::Error::other("waited for twice")) };
         let status = std.wait()?;
@@ -216,6 +269,10 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         if self.std.is_some() {
+            if self.ending == Ending::Ask {
+                self.kill();
+                self.await_end();
+            }
             let _ = self.reap();
         }
     }
@@ -285,12 +342,20 @@ pub fn orphans(dir: &Path) -> io::Result<Vec<ProcId>> {
     Ok(out)
 }
 
+/// How long an orphan is asked to end before its group is killed.
+const ASKED: Duration = Duration::from_secs(5);
+
 /// Ends an orphan with its whole group, and waits until it is gone.
 pub fn end(orphan: &ProcId, dir: &Path) -> io::Result<()> {
     let start = Instant::now();
     while !group(orphan, dir).is_empty() {
         if let Some(pid) = Pid::from_raw(orphan.pid) {
-            let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+            // One that supervises ends what is below it if it is asked, and may be on the way to it already.
+            let asks = start.elapsed() < ASKED && start_ticks(orphan.pid) == Some(orphan.start_ticks);
+            let _ = match asks {
+                true => rustix::process::kill_process(pid, Signal::TERM),
+                false => rustix::process::kill_process_group(pid, Signal::KILL),
+            };
         }
         if start.elapsed() > Duration::from_secs(10) {
             return Err(io::Error::other(format!("process group {} does not end", orphan.pid)));
@@ -324,15 +389,46 @@ fn group(leader: &ProcId, dir: &Path) -> Vec<i32> {
 
 /// The live processes of a group; none where the system does not tell.
 fn members(group: i32) -> Vec<i32> {
+    living().filter(|(_, stat)| stat.group == group).map(|(pid, _)| pid).collect()
+}
+
+/// The live processes below this one; none where the system does not tell.
+pub fn descendants() -> Vec<Pid> {
+    let all: Vec<(i32, i32)> = living().map(|(pid, stat)| (pid, stat.parent)).collect();
+    let mut family = vec![std::process::id() as i32];
+    let mut next = 0;
+    while let Some(&parent) = family.get(next) {
+        family.extend(all.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| pid));
+        next += 1;
+    }
+    family.into_iter().skip(1).filter_map(Pid::from_raw).collect()
+}
+
+/// What the system tells of a live process.
+struct Stat {
+    parent: i32,
+    group: i32,
+    start_ticks: u64,
+}
+
+impl Stat {
+    fn read(pid: i32) -> Option<Stat> {
+        let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+        // The command's name is in parentheses and may hold anything: fields are counted after the last one.
+        let fields = std::str::from_utf8(stat.get(stat.rfind_byte(b')')? + 1..)?).ok()?;
+        let mut fields = fields.split_ascii_whitespace();
+        if matches!(fields.next()?, "Z" | "X") {
+            return None;
+        }
+        let (parent, group) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+        Some(Stat { parent, group, start_ticks: fields.nth(16)?.parse().ok()? })
+    }
+}
+
+fn living() -> impl Iterator<Item = (i32, Stat)> {
     let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let in_group = |pid: &i32| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_ascii_whitespace();
-        let lives = fields.next().is_some_and(|state| !matches!(state, "Z" | "X"));
-        lives && fields.nth(1).and_then(|pgrp| pgrp.parse().ok()) == Some(group)
-    };
-    pids.filter(in_group).collect()
+    pids.filter_map(|pid| Some((pid, Stat::read(pid)?)))
 }
 
 #[cfg(test)]

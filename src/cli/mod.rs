@@ -5,9 +5,13 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
 use clap::{ColorChoice, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    base::{Env, Exit, Failure, World},
+    base::{
+        Env, Exit, Failure, World,
+        procs::{Ended, die_by},
+    },
     git::Repo,
     output::{Color, Manner, Ui},
+    sandbox,
     store::Store,
 };
 
@@ -115,6 +119,13 @@ impl Start {
 /// Runs the program with these arguments, the program's name first.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let argv: Vec<OsString> = args.into_iter().collect();
+    // Before anything looks at the environment: it is the confined program's.
+    if let Some(done) = sandbox::supervise(&argv) {
+        return match done {
+            Ok(ended) => end_as(ended),
+            Err(failure) => ExitCode::from(Ui::new(Manner::default(), true).fail(&failure) as u8),
+        };
+    }
     let args = match Args::try_parse_from(&argv) {
         Ok(args) => args,
         Err(e) if e.use_stderr() && argv.iter().take_while(|a| *a != "--").any(|a| a == "--json") => {
@@ -141,6 +152,18 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let start = Start { world, ui };
     let exit = args.command.run(&start).unwrap_or_else(|failure| start.ui.fail(&failure));
     ExitCode::from(exit as u8)
+}
+
+/// Ends as another program ended.
+fn end_as(ended: Ended) -> ExitCode {
+    let code = match ended {
+        Ended::Exit(code) => code,
+        Ended::Signal(signal) => {
+            die_by(signal);
+            128 + signal
+        }
+    };
+    ExitCode::from(code as u8)
 }
 
 /// What is wrong with the arguments: the first paragraph of what clap says of it.

@@ -12,6 +12,8 @@ mod layering;
 mod malformed;
 mod reading;
 mod readme;
+#[cfg(target_os = "linux")]
+mod sandbox;
 #[allow(dead_code, reason = "every module of tests uses a part of it")]
 mod support;
 mod support_tests;

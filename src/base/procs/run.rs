@@ -9,7 +9,7 @@ use std::{
 use gix::bstr::ByteSlice as _;
 use tokio::{io::AsyncReadExt, net::unix::pipe};
 
-use super::{Ended, Procs, Spec};
+use super::{ENDING, Ended, Procs, Spec};
 
 /// The head and the tail of a stream, each of bounded size.
 #[derive(Clone, Debug, Default)]
@@ -182,12 +182,13 @@ pub async fn listen(
                 }
                 limit.get_or_insert(if over { Limit::Grace } else { Limit::Wall });
                 child.kill();
-                wall.as_mut().reset(tokio::time::Instant::now() + long);
+                wall.as_mut().reset(tokio::time::Instant::now() + ENDING);
                 None
             }
             () = &mut quiet, if ended.is_none() && limit.is_none() && !over => {
                 limit = Some(Limit::Idle);
                 child.kill();
+                wall.as_mut().reset(tokio::time::Instant::now() + ENDING);
                 None
             }
         };

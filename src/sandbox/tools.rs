@@ -1,0 +1,143 @@
+//! The tools that a user keeps in HOME: they stay readable where HOME is hidden, and the credentials among them do not.
+
+use std::path::{Path, PathBuf};
+
+use crate::base::Env;
+
+/// Folders below HOME in which tools are installed. None of them holds settings or documents of the user.
+const TOOLS: [&str; 45] = [
+    ".asdf",
+    ".bun",
+    ".cabal/bin",
+    ".cargo",
+    ".deno",
+    ".dotnet",
+    ".fnm",
+    ".ghcup",
+    ".goenv",
+    ".gradle/wrapper",
+    ".jenv",
+    ".juliaup",
+    ".linuxbrew",
+    ".local/bin",
+    ".local/lib",
+    ".local/pipx",
+    ".local/share/fnm",
+    ".local/share/mise",
+    ".local/share/pipx",
+    ".local/share/pnpm",
+    ".local/share/uv",
+    ".m2/repository",
+    ".nix-profile",
+    ".nodenv",
+    ".npm-global",
+    ".nvm",
+    ".opam",
+    ".phpenv",
+    ".plenv",
+    ".proto",
+    ".pyenv",
+    ".rbenv",
+    ".rustup",
+    ".rvm",
+    ".sdkman",
+    ".swiftly",
+    ".volta",
+    ".yarn",
+    "anaconda3",
+    "go/bin",
+    "go/pkg",
+    "miniconda3",
+    "miniforge3",
+    "mambaforge",
+    "perl5",
+];
+
+/// Variables that name such a folder.
+const VARIABLES: [&str; 15] = [
+    "ASDF_DATA_DIR",
+    "BUN_INSTALL",
+    "CARGO_HOME",
+    "DENO_INSTALL",
+    "DOTNET_ROOT",
+    "GOROOT",
+    "JAVA_HOME",
+    "NVM_DIR",
+    "PNPM_HOME",
+    "PYENV_ROOT",
+    "RBENV_ROOT",
+    "RUSTUP_HOME",
+    "SDKMAN_DIR",
+    "VIRTUAL_ENV",
+    "VOLTA_HOME",
+];
+
+/// Folders below HOME that are never shown as a whole, whoever names them.
+const SHARED: [&str; 6] = ["", ".local", ".local/share", ".config", ".cache", "snap"];
+
+/// Places below HOME that are never shown, nor what is in them.
+const NEVER: [&str; 14] = [
+    ".aws",
+    ".azure",
+    ".config/gcloud",
+    ".config/gh",
+    ".config/git",
+    ".config/op",
+    ".docker",
+    ".git-credentials",
+    ".gnupg",
+    ".kube",
+    ".netrc",
+    ".password-store",
+    ".ssh",
+    ".terraform.d",
+];
+
+/// Files with credentials, in whichever tool's folder they are.
+const SECRETS: [&str; 11] = [
+    ".env",
+    ".git-credentials",
+    ".netrc",
+    ".npmrc",
+    ".pypirc",
+    "auth.json",
+    "config/auth.json",
+    "credentials",
+    "credentials.toml",
+    "etc/npmrc",
+    "settings.xml",
+];
+
+/// What lies below HOME and is needed to run the user's tools: known homes of tools, what variables name, and each folder
+/// of the PATH, with the folder above it where it is named `bin` or `shims`. Never HOME itself, nor a folder that many
+/// programs share.
+pub fn tool_paths(env: &Env) -> Vec<PathBuf> {
+    let Some(home) = env.home.as_deref().filter(|home| home.is_absolute() && home.parent().is_some()) else {
+        return Vec::new();
+    };
+    let named = VARIABLES.iter().filter_map(|name| env.var(name)).map(PathBuf::from);
+    let path = env.vars.get(std::ffi::OsStr::new("PATH")).map(|path| std::env::split_paths(path).collect::<Vec<_>>());
+    let path = path.into_iter().flatten().flat_map(|dir| [above(&dir).filter(|dir| may_show(home, dir)), Some(dir)]);
+    let all = TOOLS.iter().map(|name| home.join(name)).chain(named).chain(path.flatten());
+    let mut out: Vec<PathBuf> = all.filter(|path| may_show(home, path)).collect();
+    out.sort();
+    out.dedup_by(|inner, outer| inner.starts_with(outer));
+    out
+}
+
+/// The folder of which this is the folder of programs.
+fn above(dir: &Path) -> Option<PathBuf> {
+    let name = dir.file_name()?;
+    (name == "bin" || name == "shims").then(|| dir.parent().map(Path::to_owned)).flatten()
+}
+
+fn may_show(home: &Path, path: &Path) -> bool {
+    let plain = path.components().all(|part| part != std::path::Component::ParentDir);
+    let Ok(rest) = path.strip_prefix(home) else { return false };
+    plain && !SHARED.iter().any(|name| rest == Path::new(name)) && !NEVER.iter().any(|name| rest.starts_with(name))
+}
+
+/// Where credentials may be in folders that are shown.
+pub(super) fn secrets(shown: &[PathBuf]) -> Vec<PathBuf> {
+    shown.iter().flat_map(|dir| SECRETS.iter().map(|name| dir.join(name))).collect()
+}
