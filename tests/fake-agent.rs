@@ -1,6 +1,7 @@
 //! A scripted agent for tests: `command:git-otto-fake-agent <script.json>`.
 //!
-//! The script is `{"log": FILE?, "slices": {SLICE: {ATTEMPT or "*": [STEP, …]}}}`. Each step is an object with one key:
+//! The script is `{"log": FILE, "slices": {SLICE: {ATTEMPT or "*": [STEP, …]}}, "answers": {ROLE: [[STEP, …], …]}}`. The n-th
+//! question of a role (compile, audit) is answered by the n-th list of its steps. Each step is an object with one key:
 //!
 //! | step | what it does |
 //! |---|---|
@@ -10,7 +11,8 @@
 //! | `touch` PATH, `wait_for` PATH | markers: makes one, waits (at most 60 s) until one is there |
 //! | `print` TEXT, `eprint` TEXT, `flood` BYTES | writes to the streams |
 //! | `spawn` ARGV, `daemon` ARGV | starts a child and leaves it behind; a daemon leaves the process group too |
-//! | `keep_task` PATH | writes the task packet that it was given |
+//! | `keep_task` PATH | writes the task packet, or the question, that it was given |
+//! | `answer` VALUE | prints a result with that answer, at a cost of one cent |
 //! | `result` OBJECT, `exit` CODE, `crash` true | prints a result; ends; ends by SIGKILL |
 //!
 //! Without `result`, `exit` or `crash` it says that it is done. Every start appends `SLICE ATTEMPT` to the log.
@@ -33,6 +35,10 @@ fn main() {
     let path = std::env::args_os().nth(1).unwrap_or_else(|| die("no script"));
     let script: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     let var = |name| std::env::var(name).unwrap_or_else(|_| die(&format!("{name} is not set")));
+    let role = var("OTTO_ROLE");
+    if role == "compile" || role == "audit" {
+        return answer(&script, &role, &task);
+    }
     let (slice, attempt) = (var("OTTO_SLICE"), var("OTTO_ATTEMPT"));
     if let Some(log) = script["log"].as_str() {
         append(log, &format!("{slice} {attempt}\n"));
@@ -40,15 +46,29 @@ fn main() {
     let of_slice = &script["slices"][&slice];
     let steps = of_slice.get(&attempt).or_else(|| of_slice.get("*")).and_then(Value::as_array);
     let steps = steps.unwrap_or_else(|| die(&format!("the script has nothing for attempt {attempt} of {slice}")));
+    if !all(steps, &task) {
+        println!("{}", serde_json::json!({"schema": "otto.result/1", "ok": true, "summary": "done as scripted"}));
+    }
+}
+
+/// Does what the script says for this question of a role; which one it is, the log says.
+fn answer(script: &Value, role: &str, question: &str) {
+    let log = script["log"].as_str().unwrap_or_else(|| die("questions need a log"));
+    let n = fs::read_to_string(log).unwrap_or_default().lines().filter(|l| *l == role).count();
+    append(log, &format!("{role}\n"));
+    let steps = script["answers"][role][n].as_array();
+    all(steps.unwrap_or_else(|| die(&format!("the script has nothing for question {n} of {role}"))), question);
+}
+
+/// Does all steps; whether they gave a result.
+fn all(steps: &[Value], task: &str) -> bool {
     let mut said = false;
     for step in steps {
         let (name, arg) = step.as_object().and_then(|o| o.iter().next()).unwrap_or_else(|| die("a step is no object"));
         said |= name == "result";
-        perform(name, arg, &task);
+        perform(name, arg, task);
     }
-    if !said {
-        println!("{}", serde_json::json!({"schema": "otto.result/1", "ok": true, "summary": "done as scripted"}));
-    }
+    said
 }
 
 fn perform(name: &str, arg: &Value, task: &str) {
@@ -110,6 +130,10 @@ fn perform(name: &str, arg: &Value, task: &str) {
         }
         "keep_task" => fs::write(text(), task).unwrap(),
         "result" => println!("{arg}"),
+        "answer" => {
+            let cost = serde_json::json!({"usd_micros": 10_000, "input_tokens": 100, "output_tokens": 10});
+            println!("{}", serde_json::json!({"ok": true, "summary": "answered", "cost": cost, "answer": arg}));
+        }
         "exit" => exit(arg.as_i64().unwrap_or(1) as i32),
         "crash" => {
             let me = rustix::process::getpid();

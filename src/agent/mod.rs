@@ -3,12 +3,18 @@
 //! The outcome is judged by what can be seen from outside: the terminal event, the error flag, the exit code, denied
 //! permissions. What it changed is judged by who looks at the workspace. Its prose is no evidence of anything.
 
+mod acp;
+pub mod answer;
+mod cli;
 mod command;
 mod event;
+mod http;
 mod literate;
 mod program;
+pub mod prompt;
 mod provider;
 mod recording;
+pub mod request;
 mod task;
 mod transcript;
 pub mod variables;
@@ -24,7 +30,7 @@ use serde_json::Value;
 pub use event::Event;
 pub use provider::{Provider, UnknownProvider};
 pub use recording::{Edit, Recorded, Recording};
-pub use task::{Block, FailureNote, Product, TASK_SCHEMA, Task};
+pub use task::{Block, Contract, FailureNote, Product, TASK_SCHEMA, Task};
 
 use crate::base::{Cost, SliceId, World};
 
@@ -181,6 +187,8 @@ pub struct Call<'a> {
     pub may_write: &'a MayWrite<'a>,
     /// The conversation.
     pub session: Session,
+    /// Where conversations are kept that no program keeps; it outlives `dir`.
+    pub sessions: &'a Path,
     /// What it may take.
     pub bounds: Bounds,
     /// The file for what it printed; outside `dir`.
@@ -222,8 +230,6 @@ pub enum Trouble {
     Quota,
     /// The model is not known.
     Model,
-    /// The conversation that was to be continued is not there any more. Nothing was said in it: another one can begin.
-    Session,
 }
 
 impl Trouble {
@@ -237,7 +243,6 @@ impl Trouble {
             Trouble::Login => format!("git otto agents --probe    (says how {name} is given its key or login)"),
             Trouble::Quota => "wait until there is quota again, then: git otto resume".into(),
             Trouble::Model => "git config otto.model <model>".into(),
-            Trouble::Session => "git otto resume".into(),
         }
     }
 }
@@ -255,7 +260,7 @@ pub struct Outcome {
     pub cost: Cost,
     /// How long it took.
     pub duration: Duration,
-    /// The conversation, where it has a name.
+    /// The conversation, where it has a name; none where the program does not know it any more.
     pub session: Option<String>,
     /// Its answer to [`Work::Answer`]: the value, or the text that should hold one.
     pub answer: Option<Answer>,
@@ -308,10 +313,16 @@ pub async fn run(world: &World, agent: &Agent, call: &Call<'_>) -> Outcome {
         Provider::Literate => literate::run(call),
         Provider::Command(argv) => command::run(world, agent, argv, call).await,
         Provider::Replay(_) => recording::replay(&agent.recording, call),
-        other => Outcome::failed(format!("{other} cannot be called")),
+        Provider::Anthropic => http::run(world, agent, call, &http::Anthropic).await,
+        Provider::OpenAi => http::run(world, agent, call, &http::OpenAi).await,
+        Provider::Claude | Provider::Codex | Provider::Gemini | Provider::OpenCode | Provider::Aider => {
+            cli::run(world, agent, call).await
+        }
+        Provider::Acp(argv) => acp::run(world, agent, argv, call).await,
     };
-    // A denial is a failure, whatever the program claims.
-    if outcome.ok && !outcome.denied.is_empty() {
+    // A denial is a failure of a call that is to write, whatever the program claims. One that is to answer may well be
+    // denied what it must not do.
+    if outcome.ok && !outcome.denied.is_empty() && matches!(call.work, Work::Write(_)) {
         outcome.ok = false;
         outcome.detail = format!("denied to it: {}", outcome.denied.join("; "));
     }

@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 
-use super::{Agent, Answer, Call, Event, Outcome, Trouble, transcript, variables};
+use super::{Agent, Answer, Bounds, Call, Event, Outcome, Trouble, Work, transcript, variables};
 use crate::base::{
     Cost, World,
     procs::{self, Captured, Ended, Finished, Limit, Listener, Spec, Stream},
@@ -11,7 +11,7 @@ use crate::base::{
 };
 
 /// How much of the head and of the tail of a stream is kept.
-const KEEP: usize = 1 << 20;
+pub const KEEP: usize = 1 << 20;
 
 /// The longest line that is read; a longer one is passed over.
 pub const LONGEST_LINE: usize = 8 << 20;
@@ -60,6 +60,8 @@ pub struct Said {
     pub trouble: Option<Trouble>,
     /// What it answered.
     pub answer: Option<Answer>,
+    /// It does not know the conversation that it was to continue.
+    pub lost: bool,
 }
 
 /// What a program says of its cost.
@@ -96,10 +98,7 @@ pub async fn run(world: &World, agent: &Agent, call: &Call<'_>, start: Start, ad
     let mut hearing = Hearing { adapter, lines: Lines::default(), notice: call.notice };
     let done = match procs::listen(world.procs.as_ref(), &spec, bounds, &mut hearing).await {
         Ok(done) => done,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            return Outcome::failed(format!("the agent could not be started: {e}")).trouble(Trouble::Missing);
-        }
-        Err(e) => return Outcome::failed(format!("the agent could not be started: {e}")),
+        Err(e) => return not_started(&e),
     };
     hearing.finish();
     let mut outcome = judge(adapter, call, &done);
@@ -111,13 +110,15 @@ pub async fn run(world: &World, agent: &Agent, call: &Call<'_>, start: Start, ad
     outcome
 }
 
+/// The outcome of a program that could not be started.
+pub fn not_started(e: &std::io::Error) -> Outcome {
+    let outcome = Outcome::failed(format!("the agent could not be started: {e}"));
+    if e.kind() == std::io::ErrorKind::NotFound { outcome.trouble(Trouble::Missing) } else { outcome }
+}
+
 fn judge(adapter: &mut dyn Adapter, call: &Call<'_>, done: &Finished) -> Outcome {
     let said = match done.limit {
-        Some(Limit::Wall) => failed(format!("it ran for more than {} s and was ended", call.bounds.wall.as_secs())),
-        Some(Limit::Idle) => {
-            let idle = call.bounds.idle.unwrap_or_default().as_secs();
-            failed(format!("it was silent for more than {idle} s and was ended"))
-        }
+        Some(limit @ (Limit::Wall | Limit::Idle)) => failed(reached(limit, call.bounds)),
         // It had said all that it had to say: its end by our hand says nothing.
         Some(Limit::Grace) => adapter.judge(Ended::Exit(0), &done.stdout, &done.stderr),
         None => adapter.judge(done.ended, &done.stdout, &done.stderr),
@@ -127,11 +128,25 @@ fn judge(adapter: &mut dyn Adapter, call: &Call<'_>, done: &Finished) -> Outcome
         detail: shown(said.detail.as_bytes()),
         trouble: said.trouble,
         cost: adapter.usage().delta(call.session.spent),
-        session: adapter.session().or_else(|| call.session.id.clone()),
-        answer: said.answer,
+        session: adapter.session().or_else(|| call.session.id.clone()).filter(|_| !said.lost),
+        // Whoever was to write has nothing to answer, and an empty answer is none.
+        answer: said.answer.filter(|answer| matches!(call.work, Work::Answer(_)) && !is_empty(answer)),
         denied: adapter.denied().iter().map(|d| shown(d.as_bytes())).collect(),
         ..Outcome::default()
     }
+}
+
+fn is_empty(answer: &Answer) -> bool {
+    matches!(answer, Answer::Text(text) if text.trim().is_empty())
+}
+
+/// That a limit was reached, in words.
+pub fn reached(limit: Limit, bounds: Bounds) -> String {
+    let (what, limit) = match limit {
+        Limit::Idle => ("was silent", bounds.idle.unwrap_or_default()),
+        Limit::Wall | Limit::Grace => ("ran", bounds.wall),
+    };
+    format!("it {what} for more than {} s and was ended", limit.as_secs())
 }
 
 fn failed(detail: String) -> Said {
@@ -190,14 +205,15 @@ impl Listener for Hearing<'_> {
 
 /// Splits bytes into lines of bounded length.
 #[derive(Debug, Default)]
-struct Lines {
+pub struct Lines {
     line: Vec<u8>,
     /// The line that is being read is too long: its rest is passed over.
     skips: bool,
 }
 
 impl Lines {
-    fn push(&mut self, mut bytes: &[u8], each: &mut dyn FnMut(&[u8])) {
+    /// Takes more bytes; `each` gets every line that they end, but an empty one or one that is too long.
+    pub fn push(&mut self, mut bytes: &[u8], each: &mut dyn FnMut(&[u8])) {
         while let Some(end) = bytes.iter().position(|b| *b == b'\n') {
             self.take(&bytes[..end]);
             self.finish(each);
@@ -216,7 +232,7 @@ impl Lines {
     }
 
     /// Ends the line that is being read.
-    fn finish(&mut self, each: &mut dyn FnMut(&[u8])) {
+    pub fn finish(&mut self, each: &mut dyn FnMut(&[u8])) {
         if !self.skips && !self.line.is_empty() {
             each(&self.line);
         }

@@ -60,6 +60,11 @@ impl Provider {
         }
     }
 
+    /// Whether it works elsewhere: what it has run here, it asks for.
+    pub fn is_remote(&self) -> bool {
+        matches!(self, Provider::Anthropic | Provider::OpenAi)
+    }
+
     /// The short name for records: `claude`, `command`, `acp`.
     pub fn family(&self) -> &'static str {
         match self {

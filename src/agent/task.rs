@@ -40,6 +40,8 @@ pub struct Task {
     pub green_on_base: Vec<String>,
     /// What failed in the last attempt, with evidence; empty in the first.
     pub failures: Vec<FailureNote>,
+    /// Contracts of the slice's concern: its own, and those of slices that it builds on.
+    pub contracts: Vec<Contract>,
     /// Where to work: the current directory of the agent.
     pub workspace: PathBuf,
     /// Files that the intent carries for this attempt (path, executable, content): what `literate` writes. Never shown
@@ -57,6 +59,19 @@ pub struct Product {
     pub intent: String,
     /// webapp, cli, library, api or service.
     pub kind: String,
+}
+
+/// A file that several slices rely on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Contract {
+    /// Where it is.
+    pub path: String,
+    /// Whether this slice may change it.
+    pub owned: bool,
+    /// literal or semantic.
+    pub mode: &'static str,
+    /// What it must offer.
+    pub exports: Vec<String>,
 }
 
 /// A file that the intent carries.

@@ -1,13 +1,16 @@
-//! Files below a directory that somebody else may have prepared: nothing is written through a symbolic link, nothing
-//! outside, and a tree with read-only folders can still be removed.
+//! Files below a directory that somebody else may have prepared: nothing is read or written through a symbolic link,
+//! nothing outside, and a tree with read-only folders can still be removed.
 
 use std::{
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
     os::{fd::OwnedFd, unix::fs::PermissionsExt as _},
     path::Path,
 };
 
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+
+/// How a folder is opened: never through a link.
+const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
 
 /// Why a path may not name a file below a root, if so: it must be relative, without `..`, empty parts, NUL or anything
 /// that a file system may take for `.git`.
@@ -69,14 +72,84 @@ pub fn remove_beneath(root: &Path, path: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Reads a file of at most `max` bytes below `root`, and says whether it is executable. No part of the path is followed
+/// where it is a symbolic link, and only a regular file is read.
+pub fn read_beneath(root: &Path, path: &[u8], max: u64) -> io::Result<(Vec<u8>, bool)> {
+    let (dir, name) = open_beneath(root, path, false)?;
+    // A pipe that nobody writes to would be waited for.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = std::fs::File::from(rustix::fs::openat(&dir, name, flags, Mode::empty())?);
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+    }
+    let mut content = Vec::new();
+    file.take(max.saturating_add(1)).read_to_end(&mut content)?;
+    if content.len() as u64 > max {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {max} bytes")));
+    }
+    Ok((content, meta.permissions().mode() & 0o100 != 0))
+}
+
+/// What stands in a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// Anything else: a link, a pipe.
+    Other,
+}
+
+/// What stands in a folder below `root`, by name in order; the empty path is `root` itself. No part of the path is
+/// followed where it is a symbolic link, and what means `.git` is left out.
+pub fn entries_beneath(root: &Path, path: &[u8]) -> io::Result<Vec<(Vec<u8>, Entry)>> {
+    let folder = match path {
+        b"" => open_root(root)?,
+        path => {
+            let (dir, name) = open_beneath(root, path, false)?;
+            rustix::fs::openat(&dir, name, FOLDER, Mode::empty())?
+        }
+    };
+    let mut out = Vec::new();
+    for entry in rustix::fs::Dir::read_from(&folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if bad_name(name).is_some() {
+            continue;
+        }
+        let kind = match entry.file_type() {
+            // Not every file system tells.
+            FileType::Unknown => match rustix::fs::statat(&folder, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => FileType::from_raw_mode(stat.st_mode),
+                Err(_) => continue,
+            },
+            kind => kind,
+        };
+        let kind = match kind {
+            FileType::RegularFile => Entry::File,
+            FileType::Directory => Entry::Folder,
+            _ => Entry::Other,
+        };
+        out.push((name.to_owned(), kind));
+    }
+    out.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(out)
+}
+
+/// Opens the root, which may be reached through links.
+fn open_root(root: &Path) -> io::Result<OwnedFd> {
+    Ok(rustix::fs::open(root, OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty())?)
+}
+
 /// Opens the folder of a path below `root`, making folders where wanted; the path's last part is left.
 fn open_beneath<'p>(root: &Path, path: &'p [u8], make: bool) -> io::Result<(OwnedFd, &'p [u8])> {
     if let Some(why) = bad_path(path) {
         let shown = String::from_utf8_lossy(path).into_owned();
         return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{shown:?} is no path for a file: {why}")));
     }
-    let folder = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
-    let mut dir = rustix::fs::open(root, OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY, Mode::empty())?;
+    let mut dir = open_root(root)?;
     let mut parts = path.split(|b| *b == b'/').peekable();
     while let Some(part) = parts.next() {
         if parts.peek().is_none() {
@@ -88,7 +161,7 @@ fn open_beneath<'p>(root: &Path, path: &'p [u8], make: bool) -> io::Result<(Owne
                 Err(e) => return Err(e.into()),
             }
         }
-        dir = rustix::fs::openat(&dir, part, folder, Mode::empty())?;
+        dir = rustix::fs::openat(&dir, part, FOLDER, Mode::empty())?;
     }
     Err(io::ErrorKind::InvalidInput.into())
 }
@@ -186,6 +259,31 @@ mod tests {
         let meta = std::fs::symlink_metadata(root.path().join("leaf")).unwrap();
         assert!(meta.is_file() && meta.permissions().mode() & 0o100 != 0);
         assert_eq!(std::fs::read_to_string(root.path().join("a/b/c")).unwrap(), "deep");
+    }
+
+    #[test]
+    fn nothing_is_read_through_links_and_only_files_are() {
+        let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(outside.path().join("secret"), "mine").unwrap();
+        std::os::unix::fs::symlink(outside.path(), root.path().join("dir")).unwrap();
+        std::os::unix::fs::symlink(outside.path().join("secret"), root.path().join("leaf")).unwrap();
+        std::fs::create_dir(root.path().join(".git")).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(root.path().join("pipe")).status().unwrap();
+        assert!(made.success());
+        write_beneath(root.path(), b"a/b", b"1234", true).unwrap();
+        assert_eq!(read_beneath(root.path(), b"a/b", 4).unwrap(), (b"1234".to_vec(), true));
+        assert_eq!(read_beneath(root.path(), b"a/b", 3).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        for bad in ["dir/secret", "leaf", "pipe", "a", "../x", "/etc/passwd", ".git/config", "a/c"] {
+            assert!(read_beneath(root.path(), bad.as_bytes(), 4).is_err(), "{bad}");
+        }
+        let of = |path: &[u8]| entries_beneath(root.path(), path);
+        let names = |name: &[u8], kind| (name.to_vec(), kind);
+        let all = [("a", Entry::Folder), ("dir", Entry::Other), ("leaf", Entry::Other), ("pipe", Entry::Other)];
+        assert_eq!(of(b"").unwrap(), all.map(|(name, kind)| names(name.as_bytes(), kind)));
+        assert_eq!(of(b"a").unwrap(), [names(b"b", Entry::File)]);
+        for bad in ["dir", "a/b", ".git", ".."] {
+            assert!(of(bad.as_bytes()).is_err(), "{bad}");
+        }
     }
 
     #[test]

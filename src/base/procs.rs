@@ -60,6 +60,10 @@ pub trait Procs: Send + Sync {
     fn host(&self) -> String {
         rustix::system::uname().nodename().to_string_lossy().into_owned()
     }
+    /// How what is started is confined, as evidence says it.
+    fn confinement(&self) -> String {
+        "none".into()
+    }
 }
 
 /// The machine's processes.
@@ -111,7 +115,12 @@ fn first(argv: &[OsString]) -> io::Result<(&OsString, &[OsString])> {
 pub fn find_program(spec: &Spec) -> io::Result<PathBuf> {
     let (program, _) = first(&spec.argv)?;
     if program.as_encoded_bytes().contains(&b'/') {
-        return Ok(spec.cwd.join(program));
+        let path = spec.cwd.join(program);
+        if std::fs::metadata(&path)?.is_dir() {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        rustix::fs::access(&path, rustix::fs::Access::EXEC_OK)?;
+        return Ok(path);
     }
     let path = spec.env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone()).unwrap_or_default();
     let found = find_on_path(program, std::env::split_paths(&path));
@@ -127,12 +136,16 @@ fn executable(path: &Path) -> bool {
     path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
-/// Starts a program with exactly this environment and with the streams and the folder of this process, as the leader of
-/// a process group. Whoever calls waits for it by its id.
-pub fn start_here(argv: &[OsString], env: &[(OsString, OsString)]) -> io::Result<Pid> {
+/// Starts a program with exactly this environment and with the streams and the folder of this process, in a process
+/// group of its own or in this one. Whoever calls waits for it by its id.
+pub fn start_here(argv: &[OsString], env: &[(OsString, OsString)], own_group: bool) -> io::Result<Pid> {
     let (program, args) = first(argv)?;
-    let child = Command::new(program).args(args).env_clear().envs(env.iter().cloned()).process_group(0).spawn()?;
-    Pid::from_raw(child.id() as i32).ok_or_else(|| io::Error::other("a process without an id"))
+    let mut command = Command::new(program);
+    command.args(args).env_clear().envs(env.iter().cloned());
+    if own_group {
+        command.process_group(0);
+    }
+    Pid::from_raw(command.spawn()?.id() as i32).ok_or_else(|| io::Error::other("a process without an id"))
 }
 
 /// Ends this process as a signal ends one. Comes back only where that cannot be.
@@ -408,6 +421,7 @@ pub fn descendants() -> Vec<Pid> {
 struct Stat {
     parent: i32,
     group: i32,
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "other systems tell it otherwise"))]
     start_ticks: u64,
 }
 

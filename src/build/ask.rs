@@ -2,12 +2,12 @@
 
 use super::Build;
 use crate::{
-    agent::{Block, FailureNote, Product, Role, TASK_SCHEMA, Task},
-    base::{Exit, Failure},
+    agent::{Block, Contract, FailureNote, Product, Role, TASK_SCHEMA, Task},
+    base::{Exit, Failure, SliceId},
     checks,
     journal::{event::AttemptFailure, state::SliceState},
     plan::model::blocks,
-    spec::model::{FileBlock, FileMode},
+    spec::model::{ContractMode, FileBlock, FileMode},
     workspace::Workspace,
 };
 
@@ -35,6 +35,7 @@ impl Build<'_> {
             checks: slice.checks.iter().map(|c| (c.id.clone(), checks::sentence(c))).collect(),
             green_on_base: now.green_on_base.clone(),
             failures: self.failures(now),
+            contracts: self.contracts(),
             workspace: workspace.dir().to_owned(),
             blocks: blocks(spec, &slice.id, n).into_iter().map(|b| self.block(b)).collect::<Result<_, _>>()?,
         })
@@ -48,6 +49,23 @@ impl Build<'_> {
         Ok(Block { path: b.path.clone(), executable: b.mode == FileMode::Executable, content })
     }
 
+    /// The contracts of the slice's concern: its own, and those of the slices that it builds on.
+    fn contracts(&self) -> Vec<Contract> {
+        let needs = self.plan.needs(&self.slice.id);
+        let concerns = |owner: &SliceId| *owner == self.slice.id || needs.iter().any(|s| s.id == *owner);
+        let of_it = self.plan.spec.contracts.iter().filter(|c| concerns(&c.owner));
+        let told = of_it.map(|c| Contract {
+            path: c.path.clone(),
+            owned: c.owner == self.slice.id,
+            mode: match c.mode {
+                ContractMode::Literal => "literal",
+                ContractMode::Semantic => "semantic",
+            },
+            exports: c.exports.clone(),
+        });
+        told.collect()
+    }
+
     /// What the last attempt failed of, with the ends of its streams.
     fn failures(&self, now: &SliceState) -> Vec<FailureNote> {
         let Some(last) = now.attempts.iter().rev().find(|a| a.failed.is_some()) else { return Vec::new() };
@@ -55,11 +73,13 @@ impl Build<'_> {
         let red = last.checks.iter().filter(|r| r.round != "base" && !r.cause.passed());
         let mut notes: Vec<FailureNote> = red
             .map(|r| {
-                let [stdout, stderr] = self.gate.streams(&self.slice.id, r#gen, last.n, r);
+                let [stdout, stderr] = self.gate.streams(Some(&self.slice.id), r#gen, last.n, r);
                 FailureNote { what: r.check.clone(), detail: r.detail.clone(), stdout, stderr }
             })
             .collect();
-        if let Some((reason, detail)) = last.failed.as_ref().filter(|_| notes.is_empty()) {
+        let of_queue =
+            |reason: &AttemptFailure| matches!(reason, AttemptFailure::Conflict | AttemptFailure::Integration);
+        if let Some((reason, detail)) = last.failed.as_ref().filter(|(r, _)| notes.is_empty() || of_queue(r)) {
             let what = match reason {
                 AttemptFailure::Scope => "scope",
                 AttemptFailure::Conflict | AttemptFailure::Integration => "merge",

@@ -1,7 +1,7 @@
 //! Building: one attempt at one slice, from its base to a candidate or a failure with evidence.
 
 use crate::{
-    agent::Team,
+    agent::{Team, prompt::Prompts},
     base::{Exit, Failure, Oid, Sha256, SliceId, glob},
     checks::{
         self,
@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod ask;
+mod request;
 pub mod scope;
 mod write;
 
@@ -32,6 +33,8 @@ pub struct Build<'a> {
     pub plan: &'a Plan,
     /// Who writes slices that the intent carries no files for.
     pub team: &'a Team,
+    /// What agents are told.
+    pub prompts: &'a Prompts,
     /// Who is told what the agent does.
     pub live: &'a Live,
     /// The slice.

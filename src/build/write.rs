@@ -5,9 +5,9 @@ use std::{
     time::Duration,
 };
 
-use super::{Build, Ground, diff_digest, scope};
+use super::{Build, Ground, diff_digest, request, scope};
 use crate::{
-    agent::{self, Agent, Call, Edit, Event, Outcome, Provider, Recorded, Session, Task, Trouble, Work},
+    agent::{self, Agent, Call, Edit, Event, Outcome, Provider, Recorded, Session, Task, Work},
     base::{Cost, Exit, Failure, Oid, Point, SliceId},
     git::NewCommit,
     journal::{
@@ -15,7 +15,7 @@ use crate::{
         state::SliceState,
     },
     store::run,
-    workspace::{Attempt, MAX_FILE, Snapshot, Workspace},
+    workspace::{self, Attempt, MAX_FILE, Snapshot, Workspace},
 };
 
 /// Who is told what an agent does at a slice.
@@ -41,13 +41,15 @@ impl Build<'_> {
             session.id = agent::new_session(world, &agent.provider)?;
         }
         let (mut done, mut recorded) = self.call(now, n, agent, &task, place, session.clone()).await?;
-        if session.begun && done.trouble == Some(Trouble::Session) {
-            // The conversation is gone, and nothing was said in it: another one begins.
+        if session.begun && !done.ok && done.session.is_none() {
+            // The conversation is gone, and nothing was said: another one begins.
             session = Session { id: agent::new_session(world, &agent.provider)?, ..Session::default() };
             (done, recorded) = self.call(now, n, agent, &task, place, session).await?;
         }
         world.faults.hit(Point::BuildAgentAfter)?;
-        let mut left = workspace.snapshot(repo, &self.slice.owned_paths)?;
+        // A request is seen even where the base ignores its name.
+        let wanted: Vec<String> = self.slice.owned_paths.iter().cloned().chain([request::FILE.to_owned()]).collect();
+        let mut left = workspace.snapshot(repo, &wanted)?;
         if self.gate.records {
             self.record_call(recorded, tree, &left)?;
         }
@@ -96,12 +98,13 @@ impl Build<'_> {
         let call = Call {
             role: task.role,
             nth: n,
-            prompt: "",
+            prompt: &self.prompts.task(task)?,
             work: Work::Write(task),
             dir: workspace.dir(),
             scratch: workspace.scratch(),
             may_write: &may_write,
             session,
+            sessions: &workspace::sessions(&self.gate.root),
             bounds: agent::Bounds {
                 wall: Duration::from_millis(left),
                 idle: Some(Duration::from_secs(limits.agent_idle_s)),
@@ -110,7 +113,10 @@ impl Build<'_> {
             transcript: workspace.transcript(),
             notice: &notice,
         };
-        let done = agent::run(&self.gate.world, agent, &call).await;
+        let login = agent::variables::make_login(&self.gate.world, &agent.provider)?;
+        let elsewhere = agent.provider.is_remote();
+        let world = self.gate.sandbox.agent(&self.gate.world, elsewhere, call.dir, call.scratch, login);
+        let done = agent::run(&world, agent, &call).await;
         let recorded = Recorded::new(&call, name.clone(), &done);
         known.into_inner().unwrap_or_else(PoisonError::into_inner).1?;
         Ok((done, recorded))
@@ -155,12 +161,15 @@ impl Build<'_> {
         let repo = self.gate.repo();
         let world = &self.gate.world;
         let duration_ms = done.duration.as_millis() as u64;
-        let changes = repo.diff_trees(repo.read_commit(ground.base)?.tree, left.tree)?;
+        let base_tree = repo.read_commit(ground.base)?.tree;
+        let (tree, asked) = request::take(repo, base_tree, left.tree)?;
+        let changes = repo.diff_trees(base_tree, tree)?;
         let ended = if done.ok {
             Kind::AgentFinished { cost: done.cost, duration_ms, summary: done.detail.clone() }
         } else {
             Kind::AgentFailed { cost: done.cost, duration_ms, detail: done.detail.clone() }
         };
+        let ended = [ended].into_iter().chain(asked);
         let failure = if !done.ok {
             Some((AttemptFailure::Agent, done.detail.clone()))
         } else if !left.problems.is_empty() {
@@ -172,10 +181,10 @@ impl Build<'_> {
         };
         let Some((reason, detail)) = failure else {
             let message = format!("Build {} of {}, attempt {n}\n", self.slice.id, self.plan.spec.title);
-            let commit = self.commit(ground.base, left.tree, message)?;
+            let commit = self.commit(ground.base, tree, message)?;
             world.faults.hit(Point::BuildSnapshotAfter)?;
             // The event comes first: a commit without it would be judged without its cost.
-            self.record(Some(n), vec![ended])?;
+            self.record(Some(n), ended.collect())?;
             run::record_attempt(&self.gate.store, &self.gate.run, &self.slice.id, n, commit)?;
             world.faults.hit(Point::BuildCommitAfter)?;
             return Ok(Some(commit));
@@ -186,7 +195,7 @@ impl Build<'_> {
         }
         if let Some(trouble) = done.trouble {
             // The attempt stays open: it is made again once a person has seen to it.
-            self.record(Some(n), vec![ended])?;
+            self.record(Some(n), ended.collect())?;
             let message = format!("`{}` cannot be built by {}: {}", self.slice.id, agent.provider, done.detail);
             let hint = format!("{}\nthen: git otto resume {}", trouble.hint(&agent.provider), self.gate.run);
             return Err(Failure::new(Exit::Agent, message).hint(hint));
@@ -194,7 +203,8 @@ impl Build<'_> {
         // Two crashes are not the same change twice, unless they left the same files.
         let nothing = reason == AttemptFailure::Agent && changes.is_empty();
         let diff = (!nothing).then(|| diff_digest(&changes));
-        self.record(Some(n), vec![ended, Kind::AttemptFailed { reason, detail, commit: None, diff }])?;
+        let failed = Kind::AttemptFailed { reason, detail, commit: None, diff };
+        self.record(Some(n), ended.chain([failed]).collect())?;
         Ok(None)
     }
 

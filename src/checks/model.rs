@@ -240,10 +240,13 @@ impl CheckKind {
         }
     }
 
+    /// The kinds that this version can run, by name.
+    pub const RUNNABLE: [&'static str; 2] = ["cli_probe", "repo_test"];
+
     /// Whether this version can run the kind. A plan that needs another is refused before anything starts: a check is
     /// never skipped and never passed unrun.
     pub fn is_runnable(&self) -> bool {
-        matches!(self, CheckKind::RepoTest { .. } | CheckKind::CliProbe { .. })
+        Self::RUNNABLE.contains(&self.name())
     }
 }
 

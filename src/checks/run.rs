@@ -72,7 +72,7 @@ pub fn unknown(world: &World, check: &Check, on: &On<'_>, why: String) -> Outcom
         exit: None,
         detail: why,
         artifacts: Vec::new(),
-        sandbox: "none".into(),
+        sandbox: world.procs.confinement(),
         environment: environ::fingerprint(&path, program_of(&check.kind).unwrap_or_default(), on.extra_env),
     };
     Outcome { evidence, stdout: Vec::new(), stderr: Vec::new() }

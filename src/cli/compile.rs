@@ -6,7 +6,10 @@ use crate::{
     base::{Exit, Failure, Oid, Sha256, SpecId},
     cli::{
         Start,
-        source::{self, Source},
+        prose::{self, Wish},
+        session::Choices,
+        source::{self, Draft, Source},
+        team::Whom,
     },
     spec,
     store::record::{By, Phase},
@@ -15,15 +18,19 @@ use crate::{
 /// Compile an intent into a draft spec.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The intent: a Markdown file, or - for standard input
+    /// The intent: a file, - for standard input, or what is wanted in your own words
     #[arg(value_name = "INTENT", required_unless_present = "spec")]
     intent: Option<String>,
     /// Take this spec, in JSON, instead of an intent (- for standard input)
     #[arg(long, value_name = "FILE", conflicts_with = "intent")]
     spec: Option<String>,
-    /// The id of the spec [default: from its title]
-    #[arg(long, value_name = "ID")]
-    id: Option<SpecId>,
+    /// The intent is prose, not the name of a file
+    #[arg(long, conflicts_with = "spec")]
+    text: bool,
+    #[command(flatten)]
+    wish: Wish,
+    #[command(flatten)]
+    whom: Whom,
     /// Check it and print it; write nothing
     #[arg(long, short = 'n')]
     dry_run: bool,
@@ -43,33 +50,47 @@ struct Answer<'a> {
 /// Runs the command.
 pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     let store = start.store()?;
+    if !args.dry_run {
+        store.repo.identity(start.world.clock.now())?;
+    }
     let (named, is_spec) = match (&args.spec, &args.intent) {
         (Some(spec), _) => (spec.as_str(), true),
         (None, intent) => (intent.as_deref().unwrap_or("-"), false),
     };
-    let (text, name, folder) = match source::resolve(start, &store, named, false)? {
-        Source::Text(text, name, folder) => (text, name, folder),
+    let source = source::resolve(start, &store, named, args.text)?;
+    let source = if is_spec { source } else { source::settle(start, source)? };
+    if !matches!(source, Source::Prose(_)) {
+        args.wish.only_of_prose()?;
+    }
+    let draft = match source {
+        Source::Text(text, name, folder) if is_spec => {
+            let draft = source::read_spec(&text, &name, folder.as_deref())?;
+            let id = &draft.spec.id;
+            if args.wish.id.as_ref().is_some_and(|wanted| wanted != id) {
+                let text = format!("{name} is the spec {id}, which --id cannot change");
+                return Err(Failure::new(Exit::Usage, text));
+            }
+            Draft { by: By::User, ..draft }
+        }
+        Source::Text(text, name, _) => source::compile(start, &store, &text, &name, args.wish.id.as_ref())?,
+        Source::Prose(_) if is_spec => {
+            return Err(Failure::new(Exit::Usage, format!("{named:?} is no file")).hint("git otto compile --spec <file>"));
+        }
+        Source::Prose(prose) => {
+            let choices = Choices { whom: args.whom.clone(), ..Choices::default() };
+            prose::compile(start, &store, &prose, &args.wish, &choices)?
+        }
         Source::Spec(id) => {
             let text = format!("{id} is a spec already; compile takes an intent");
             return Err(Failure::new(Exit::Usage, text).hint(format!("git otto show {id}")));
         }
     };
-    let draft = if is_spec {
-        source::read_spec(&text, &name, folder.as_deref())?
-    } else {
-        source::compile(start, &store, &text, &name, args.id.as_ref())?
-    };
-    if is_spec && args.id.as_ref().is_some_and(|id| *id != draft.spec.id) {
-        return Err(Failure::new(Exit::Usage, format!("{name} is the spec {}, which --id cannot change", draft.spec.id)));
-    }
     let bytes = spec::write(&draft.spec);
     if args.dry_run {
         start.ui.answer_bytes(&bytes)?;
         return Ok(Exit::Done);
     }
-    store.repo.identity(start.world.clock.now())?;
-    let by = if is_spec { By::User } else { By::Otto };
-    let (appended, phase) = source::record(&store, &draft, by)?;
+    let (appended, phase) = source::record(&store, &draft)?;
     let id = &draft.spec.id;
     if start.ui.is_json() {
         start.ui.answer_json(&Answer {

@@ -8,6 +8,7 @@ use crate::{
     base::{Env, Exit, Failure, World, procs},
     cli::{
         Start, progress, resume,
+        prose::Wish,
         run::run_source,
         session::Choices,
         source::Source,
@@ -61,7 +62,7 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
         return crash(&there, &store);
     }
     let source = Source::Text(INTENT.into(), "jot.md".into(), Some(dir));
-    run_source(&there, &store, source, None, true, &Choices::default())
+    run_source(&there, &store, source, &Wish::default(), true, &Choices::default())
 }
 
 /// Runs the example in a process of its own, kills it midway, and goes on in front of the user.

@@ -8,8 +8,8 @@ use tokio::{
 };
 
 use crate::{
-    agent::Team,
-    audit,
+    agent::{Team, prompt::Prompts},
+    audit::{self, Auditor},
     base::{Exit, Failure, Point, SliceId},
     build::{self, Build},
     gate::Gate,
@@ -39,7 +39,9 @@ pub struct Driver {
     pub lease: Arc<Lease>,
     /// Who writes and judges.
     pub team: Team,
-    /// Who is told what agents do.
+    /// What agents are told.
+    pub prompts: Prompts,
+    /// Who hears what agents do.
     pub live: Box<build::Live>,
     /// The copy of the spec that landings contain.
     pub working_copy: Option<(BString, Vec<u8>)>,
@@ -71,7 +73,8 @@ impl Driver {
     async fn build(&self, id: &SliceId) -> Result<(), Failure> {
         let slice = build::slice(&self.plan, id)?;
         let tip = self.lane.tip()?.commit;
-        Build { gate: &self.gate, plan: &self.plan, team: &self.team, live: &*self.live, slice }.attempt(tip).await
+        let Driver { gate, plan, team, prompts, live, .. } = self;
+        Build { gate, plan, team, prompts, live: &**live, slice }.attempt(tip).await
     }
 
     async fn land(&self, id: &SliceId) -> Result<(), Failure> {
@@ -80,7 +83,8 @@ impl Driver {
 
     async fn audit(&self) -> Result<(), Failure> {
         let tip = self.lane.tip()?.commit;
-        audit::audit(&self.gate, &self.plan, tip).await.map(drop)
+        let auditor = self.team.audit.as_ref().map(|agent| Auditor { agent, prompts: &self.prompts });
+        audit::audit(&self.gate, &self.plan, tip, auditor).await.map(drop)
     }
 
     /// Gives the run back, once it has come to its end.

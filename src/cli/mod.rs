@@ -17,6 +17,7 @@ use crate::{
 
 mod drive;
 mod progress;
+mod prose;
 mod session;
 mod source;
 mod team;
@@ -88,6 +89,8 @@ commands! {
     Resume = resume,
     /// Recheck specs, journals, landings and receipts from git alone
     Verify = verify,
+    /// Say which agents there are and who does what
+    Agents = agents,
     /// Print a JSON Schema
     Schema = schema,
     /// Build the example in a new repository
@@ -123,7 +126,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some(done) = sandbox::supervise(&argv) {
         return match done {
             Ok(ended) => end_as(ended),
-            Err(failure) => ExitCode::from(Ui::new(Manner::default(), true).fail(&failure) as u8),
+            Err(failure) => {
+                Ui::new(Manner::default(), true).fail(&failure);
+                ExitCode::from(CANNOT_START)
+            }
         };
     }
     let args = match Args::try_parse_from(&argv) {
@@ -153,6 +159,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let exit = args.command.run(&start).unwrap_or_else(|failure| start.ui.fail(&failure));
     ExitCode::from(exit as u8)
 }
+
+/// How shells tell that a program could not be started.
+const CANNOT_START: u8 = 126;
 
 /// Ends as another program ended.
 fn end_as(ended: Ended) -> ExitCode {

@@ -71,9 +71,14 @@ fn words(ui: &Ui, event: &Event) -> Option<(Option<Style>, String)> {
         Kind::SliceStarted { base, green } => {
             plain(format!("started on {}; already green there: {}", base.short(), green.join(", ")))
         }
+        Kind::AgentStarted { provider, role, .. } if event.fact.slice.is_none() => {
+            plain(format!("{role} by {provider}"))
+        }
         Kind::AgentStarted { provider, .. } => plain(format!("attempt {attempt} by {provider}")),
         Kind::AgentFailed { detail, .. } => styled(Style::Warn, format!("the agent failed: {detail}")),
         Kind::AttemptFailed { detail, .. } => styled(Style::Warn, format!("attempt {attempt} failed: {detail}")),
+        Kind::AmendmentRequested { reason } => styled(Style::Warn, format!("the agent asks for {reason}")),
+        Kind::AmendmentRejected { detail, .. } => styled(Style::Warn, format!("its request is refused: {detail}")),
         Kind::ScopeViolation { paths } => styled(Style::Warn, format!("outside of its paths: {}", paths.join(", "))),
         Kind::MergeEligible { .. } => plain(format!("attempt {attempt} passed its checks")),
         Kind::MergeLanded { commit, .. } => styled(Style::Good, format!("landed as {}", commit.short())),

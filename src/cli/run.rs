@@ -5,21 +5,23 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::{
-    base::{Exit, Failure, Oid, RunId, SpecId},
+    base::{Exit, Failure, Oid, RunId},
     cli::{
         Start, approve,
         drive::{Driven, Driver, drive},
         progress::{self, verdict_style, verdict_word},
+        prose::{self, Wish},
         resume,
         session::{self, Choices, approved},
         source::{self, Source},
+        team,
     },
     git::Head,
     journal::{self, event::Verdict},
     report,
     store::{
         Store, lease, names,
-        record::{self, By, Phase},
+        record::{self, Phase},
         run,
     },
 };
@@ -27,15 +29,14 @@ use crate::{
 /// Turn an intent into a landed, proven product.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The intent: a Markdown file, - for standard input, or the id of a spec
+    /// The intent: a file, - for standard input, the id of a spec, or what is wanted in your own words
     #[arg(value_name = "INTENT")]
     intent: String,
     /// The intent is prose, not the name of a file or spec
     #[arg(long)]
     text: bool,
-    /// The id of the spec [default: from its title]
-    #[arg(long, value_name = "ID")]
-    id: Option<SpecId>,
+    #[command(flatten)]
+    wish: Wish,
     /// Approve without asking
     #[arg(long, short)]
     yes: bool,
@@ -48,7 +49,7 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     let store = start.store()?;
     store.repo.identity(start.world.clock.now())?;
     let source = source::resolve(start, &store, &args.intent, args.text)?;
-    run_source(start, &store, source, args.id.as_ref(), args.yes, &args.choices).map_err(|failure| {
+    run_source(start, &store, source, &args.wish, args.yes, &args.choices).map_err(|failure| {
         // The machine failed, and how far it had come is for the next command to find out.
         let next = "git otto resume    (if there is nothing to resume yet: the same command again)".to_owned();
         let hint = failure.hint.or_else(|| (failure.exit == Exit::Internal).then_some(next));
@@ -61,15 +62,45 @@ pub fn run_source(
     start: &Start,
     store: &Store,
     source: Source,
-    id: Option<&SpecId>,
+    wish: &Wish,
     yes: bool,
     choices: &Choices,
 ) -> Result<Exit, Failure> {
+    let source = match source::settle(start, source)? {
+        Source::Prose(prose) => match prose::known(store, &prose, wish)? {
+            Some(id) => {
+                start.ui.say(&format!("{id} was compiled from this intent before; to compile it anew: git otto compile"))?;
+                Source::Spec(id)
+            }
+            None => Source::Prose(prose),
+        },
+        other => {
+            wish.only_of_prose()?;
+            other
+        }
+    };
+    let mut calls = Vec::new();
     let (held, commit, phase, guessed) = match source {
+        Source::Prose(prose) => {
+            // Who is missing is told before anybody is paid.
+            team::compiler(start, store, &choices.whom)?;
+            if !team::has_builder(start, store, &choices.whom) {
+                let text = "prose carries no code, and no agent is set up that builds it";
+                return Err(Failure::new(Exit::Agent, text)
+                    .hint("git config otto.agent <agent>    (git otto agents lists what there is)\nor write it yourself: docs/intent.md"));
+            }
+            let draft = prose::compile(start, store, &prose, wish, choices)?;
+            let held = lease::lock_spec(store, &draft.spec.id, "git otto run")?;
+            // What was paid for is kept, whatever else is not ready.
+            let (appended, phase) = source::record(store, &draft)?;
+            session::ready(start, store, &draft.spec, choices)?;
+            calls = draft.calls;
+            (held, appended.commit, phase, draft.guessed)
+        }
         Source::Text(text, name, folder) => {
             let draft = match name.ends_with(".json") {
                 true => source::read_spec(&text, &name, folder.as_deref())?,
-                false => source::compile(start, store, &text, &name, id)?,
+                false => source::compile(start, store, &text, &name, wish.id.as_ref())?,
             };
             let held = lease::lock_spec(store, &draft.spec.id, "git otto run")?;
             let tip = record::tip(&store.repo, &draft.spec.id)?;
@@ -77,7 +108,7 @@ pub fn run_source(
             if known.is_none_or(|r| r.record.kind.phase() == Phase::Draft) {
                 session::ready(start, store, &draft.spec, choices)?;
             }
-            let (appended, phase) = source::record(store, &draft, By::Otto)?;
+            let (appended, phase) = source::record(store, &draft)?;
             (held, appended.commit, phase, draft.guessed)
         }
         Source::Spec(id) => {
@@ -120,6 +151,9 @@ pub fn run_source(
         }
     }
     let driver = session::begin(start, store, held, commit, choices, progress::watch(start.ui.clone()))?;
+    for call in calls.iter().filter(|_| driver.gate.records) {
+        driver.gate.keep_recording(&call.name(), call.line()?)?;
+    }
     drive_to_the_end(start, store, driver)
 }
 

@@ -1,9 +1,9 @@
 //! Opening a run: a new one, or one that was left, with everything that its driver needs.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use crate::{
-    agent::Team,
+    agent::{Team, prompt::Prompts},
     base::{Exit, Failure, Oid, Point, RunId, SpecId, World, procs::Recorded, text::one_line},
     cli::{
         Start,
@@ -23,6 +23,7 @@ use crate::{
         message::{self, Style},
         working_copy_path,
     },
+    sandbox::{self, Sandbox},
     spec::{self, model::Spec},
     store::{
         Store,
@@ -77,6 +78,7 @@ pub fn ready(start: &Start, store: &Store, spec: &Spec, choices: &Choices) -> Re
     team::team(start, store, &choices.whom, spec)?;
     target(store, &spec.id, choices.target.as_deref())?;
     limits(store, choices)?;
+    sandbox(start, store)?;
     for key in ["otto.fsync", "otto.sign", "commit.gpgSign", "format.signOff", "otto.record"] {
         store.repo.config_bool(key)?;
     }
@@ -86,6 +88,19 @@ pub fn ready(start: &Start, store: &Store, spec: &Spec, choices: &Choices) -> Re
             let text = format!("otto.workingCopy is {:?}; there are target and off", one_line(other, 80));
             Err(Failure::new(Exit::Usage, text).hint("git config otto.workingCopy target"))
         }
+    }
+}
+
+/// What agents are told: the program's own words, or those of the folder that `otto.prompts` names.
+pub fn prompts(start: &Start, store: &Store) -> Result<Prompts, Failure> {
+    Prompts::load(store.repo.config("otto.prompts").map(|name| configured_path(start, store, &name)).as_deref())
+}
+
+/// A path from git's configuration: from the home after `~/`, else from the repository's top unless absolute.
+fn configured_path(start: &Start, store: &Store, name: &str) -> PathBuf {
+    match (name.strip_prefix("~/"), &start.world.env.home) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => store.repo.work_dir().unwrap_or(store.repo.git_dir()).join(name),
     }
 }
 
@@ -179,6 +194,7 @@ pub fn begin(
     let (spec, _) = approved(store, commit)?;
     refuse_unrunnable(&spec)?;
     let team = team::team(start, store, &choices.whom, &spec)?;
+    let prompts = prompts(start, store)?;
     let target = target(store, &spec.id, choices.target.as_deref())?;
     let limits = limits(store, choices)?;
     let base = base(start, store, &target, &spec)?;
@@ -197,13 +213,13 @@ pub fn begin(
         base,
         limits,
         agents,
-        prompts: BTreeMap::new(),
+        prompts: prompts.digests(),
         schemas,
         created,
     };
     let at = run::create(store, &anchor)?;
     start.world.faults.hit(Point::RunStartAfterAnchor)?;
-    open(start, store, lease, (at, anchor), team, choices.record, watch)
+    open(start, store, lease, (at, anchor), (team, prompts), choices.record, watch)
 }
 
 /// Takes up a run that was left.
@@ -217,8 +233,9 @@ pub fn reopen(
 ) -> Result<Arc<Driver>, Failure> {
     let (at, anchor) = run::load(&store.repo, id)?;
     let team = team::again(start, store, &choices.whom, &anchor.agents)?;
+    let prompts = prompts(start, store)?;
     let lease = lock.lease(store, id, &anchor.target, choices.take_over)?;
-    open(start, store, lease, (at, anchor), team, choices.record, watch)
+    open(start, store, lease, (at, anchor), (team, prompts), choices.record, watch)
 }
 
 /// Lets the branch of a finished run catch up with its landings: somebody had it checked out when they were made.
@@ -249,7 +266,7 @@ fn open(
     store: &Store,
     lease: Lease,
     (at, anchor): (Oid, RunAnchor),
-    team: Team,
+    (team, prompts): (Team, Prompts),
     record: bool,
     watch: Watch,
 ) -> Result<Arc<Driver>, Failure> {
@@ -289,12 +306,14 @@ fn open(
         setup: spec.setup.clone(),
         contents: stored.files,
         check_env: check_env(start, store),
+        sandbox: sandbox(start, store)?,
         records,
         idle: Default::default(),
     };
     let lane = Lane::new(store.clone(), anchor.run.clone(), anchor.target.clone(), lease.clone());
     let plan = Plan::new(anchor.spec_commit, spec, anchor.limits.clone());
-    Ok(Arc::new(Driver { gate, plan, lane, lease, team, live: progress::live(start.ui.clone()), working_copy, style }))
+    let live = progress::live(start.ui.clone());
+    Ok(Arc::new(Driver { gate, plan, lane, lease, team, prompts, live, working_copy, style }))
 }
 
 /// Creates the refs of the target where a new run, or one that died at its start, lacks them.
@@ -325,10 +344,7 @@ pub fn run_root(start: &Start, store: &Store, run: &RunId) -> Result<PathBuf, Fa
 fn style(start: &Start, store: &Store) -> Result<Style, Failure> {
     let sign_off = store.repo.config_bool("format.signOff")?.unwrap_or(false);
     let Some(name) = store.repo.config("otto.commit.template") else { return Ok(Style { template: None, sign_off }) };
-    let path = match (name.strip_prefix("~/"), &start.world.env.home) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => store.repo.work_dir().unwrap_or(store.repo.git_dir()).join(&name),
-    };
+    let path = configured_path(start, store, &name);
     let unusable = |why: String| {
         let text = format!("otto.commit.template names {}, which {why}", path.display());
         Failure::new(Exit::Usage, text).hint("git config --unset otto.commit.template")
@@ -339,6 +355,24 @@ fn style(start: &Start, store: &Store) -> Result<Style, Failure> {
     }
     let template = String::from_utf8(template).map_err(|_| unusable("is not UTF-8".into()))?;
     Ok(Style { template: Some(template), sign_off })
+}
+
+/// How the programs of a run are confined: what the configuration asks for, of what the machine offers.
+pub fn sandbox(start: &Start, store: &Store) -> Result<Sandbox, Failure> {
+    let mode = store.repo.config("otto.sandbox").as_deref().unwrap_or("auto").parse()?;
+    let network = store.repo.config("otto.sandbox.network").as_deref().unwrap_or("all").parse()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let available = Arc::new(runtime.block_on(sandbox::probe(&start.world)));
+    let level = sandbox::choose(mode, &available)?;
+    let home = start.world.env.home.clone().unwrap_or_default();
+    let paths = |key: &str| -> Vec<PathBuf> {
+        let named = store.repo.config_all(key).into_iter();
+        named.map(|p| p.strip_prefix("~/").map(|rest| home.join(rest)).unwrap_or_else(|| p.into())).collect()
+    };
+    let mut read = paths("otto.sandbox.read");
+    // Workspaces borrow the repository's objects.
+    read.push(store.repo.common_dir().join("objects"));
+    Ok(Sandbox { available, level, network, read, write: paths("otto.sandbox.write") })
 }
 
 /// The variables that `otto.checkEnv` lets checks see, by name.

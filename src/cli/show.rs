@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use crate::{
     base::{Exit, Failure, Oid, RunId, Sha256, SpecId, json, text},
-    cli::Start,
+    cli::{Start, team},
     git::Repo,
     intent, report,
     spec::model::Spec,
-    store::{record, run},
+    store::{Store, record, run},
 };
 
 /// Show a spec as Markdown, one of its versions, or the packet of a run.
@@ -20,12 +20,24 @@ pub struct Args {
     /// Leave the code that the slices carry out of the Markdown
     #[arg(long)]
     without_code: bool,
+    /// Of a run: the recorded calls of its agents, one JSON object a line
+    #[arg(long)]
+    recording: bool,
 }
 
 /// Runs the command.
 pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     let repo = start.repo()?;
     match named(&repo, args.name.as_deref())? {
+        Named::Run(id) if args.recording => {
+            let store = Store::new(repo, start.world.clone());
+            let calls = team::recorded_calls(&store, &id)?;
+            if calls.is_empty() {
+                let text = format!("nothing of {id} was recorded");
+                return Err(Failure::new(Exit::Usage, text).hint("git otto run --record …"));
+            }
+            start.ui.answer_bytes(&calls)?;
+        }
         Named::Run(id) => show_run(start, &repo, &id)?,
         Named::Spec { id, back } => show_spec(start, &repo, &id, back, !args.without_code)?,
     }

@@ -8,13 +8,14 @@ use std::{
 };
 
 use crate::{
-    base::{Exit, Failure, Sha256, SpecId},
+    agent::Recorded,
+    base::{Cost, Exit, Failure, Sha256, SpecId},
     cli::Start,
     intent,
     spec::{self, model::Spec},
     store::{
         Store,
-        record::{self, Appended, By, Content, Kind, NewRecord, Phase},
+        record::{self, Appended, By, Content, Kind, NewRecord, Phase, StoredSpec},
     },
 };
 
@@ -25,6 +26,8 @@ const MAX: u64 = 16 << 20;
 pub enum Source {
     /// A text with the name to show for it, and the folder that its files are in.
     Text(Vec<u8>, String, Option<PathBuf>),
+    /// What is wanted, in a person's own words.
+    Prose(String),
     /// A spec of this repository.
     Spec(SpecId),
 }
@@ -37,17 +40,27 @@ pub struct Draft {
     pub files: BTreeMap<Sha256, Vec<u8>>,
     /// What the compiler guessed.
     pub guessed: Vec<String>,
+    /// Who wrote it.
+    pub by: By,
+    /// What that cost, where an agent did.
+    pub cost: Option<Cost>,
+    /// The calls of that agent.
+    pub calls: Vec<Recorded>,
 }
 
 /// Finds out what `name` is: an existing file, `-` for standard input, then the id of a spec, else prose.
 pub fn resolve(start: &Start, store: &Store, name: &str, prose: bool) -> Result<Source, Failure> {
-    if prose {
-        return Err(no_compiler());
-    }
     if name == "-" {
         let mut bytes = Vec::new();
         std::io::stdin().lock().take(MAX + 1).read_to_end(&mut bytes)?;
-        return Ok(Source::Text(bounded(bytes, "standard input")?, "<stdin>".into(), None));
+        let bytes = bounded(bytes, "standard input")?;
+        return match prose {
+            true => prose_of(start, &bytes, "<stdin>"),
+            false => Ok(Source::Text(bytes, "<stdin>".into(), None)),
+        };
+    }
+    if prose {
+        return prose_of(start, name.as_bytes(), "<argument>");
     }
     let path = start.world.env.cwd.join(name);
     if path.is_file() {
@@ -64,14 +77,21 @@ pub fn resolve(start: &Start, store: &Store, name: &str, prose: bool) -> Result<
         let text = format!("{name:?} is neither a file nor a spec of this repository");
         return Err(Failure::new(Exit::Usage, text).hint("git otto status    (lists the specs)"));
     }
-    Err(no_compiler())
+    prose_of(start, name.as_bytes(), "<argument>")
 }
 
-/// Prose needs an agent to compile it, and this version has none that can.
-fn no_compiler() -> Failure {
-    let text = "prose needs an agent that compiles it into a spec, and none is available in this version";
-    Failure::new(Exit::Agent, text)
-        .hint("write the intent as Markdown with slices and checks (docs/intent.md), then: git otto run <file>")
+/// Takes a text for prose where it has no sentence of an intent.
+pub fn settle(start: &Start, source: Source) -> Result<Source, Failure> {
+    match source {
+        Source::Text(text, name, _) if !name.ends_with(".json") && intent::is_prose(&text) => {
+            prose_of(start, &text, &name)
+        }
+        other => Ok(other),
+    }
+}
+
+fn prose_of(start: &Start, text: &[u8], name: &str) -> Result<Source, Failure> {
+    intent::prose_text(text, name).map(Source::Prose).map_err(|errors| intent_errors(start, name, &errors))
 }
 
 /// Reads a file of bounded size.
@@ -99,37 +119,53 @@ pub fn compile(start: &Start, store: &Store, text: &[u8], name: &str, id: Option
                 Ok(_) => Ok(compiled),
                 Err(errors) => Err(compiled.refuse(errors.into_iter().map(|e| (e.pointer, e.message)))),
             });
-        compiled.map_err(|errors| {
-            let n = errors.list.len() + errors.more;
-            let message = format!("{name} has {n} error{}", if n == 1 { "" } else { "s" });
-            if !start.ui.is_json() {
-                let _ = start.ui.say(&errors.render(start.ui.is_colored()));
-            }
-            let causes = match start.ui.is_json() {
-                true => errors.list.iter().map(|e| format!("{}:{}: {}", e.line, e.column, e.message)).collect(),
-                false => Vec::new(),
-            };
-            Failure { exit: Exit::Invalid, message, causes, hint: Some("the format: docs/intent.md".into()) }
-        })
+        compiled.map_err(|errors| intent_errors(start, name, &errors))
     };
     let mut compiled = go(id)?;
     if id.is_none() {
         let slug = compiled.spec.id.clone();
-        let free = free_id(store, &slug, &compiled.spec.title)?;
+        let title = &compiled.spec.title;
+        let free = free_id(store, &slug, &|stored| has_title(stored, title))?;
         if free != slug {
             compiled = go(Some(&free))?;
         }
     }
-    Ok(Draft { spec: compiled.spec, files: compiled.files, guessed: compiled.guessed })
+    Ok(Draft {
+        spec: compiled.spec,
+        files: compiled.files,
+        guessed: compiled.guessed,
+        by: By::Otto,
+        cost: None,
+        calls: Vec::new(),
+    })
 }
 
-/// The first id of a slug that is free, or whose spec has that title already.
-fn free_id(store: &Store, slug: &SpecId, title: &str) -> Result<SpecId, Failure> {
+/// What is wrong with an intent: shown at its places, or in one value.
+fn intent_errors(start: &Start, name: &str, errors: &intent::IntentErrors) -> Failure {
+    let n = errors.list.len() + errors.more;
+    let message = format!("{name} has {n} error{}", if n == 1 { "" } else { "s" });
+    if !start.ui.is_json() {
+        let _ = start.ui.say(&errors.render(start.ui.is_colored()));
+    }
+    let causes = match start.ui.is_json() {
+        true => errors.list.iter().map(|e| format!("{}:{}: {}", e.line, e.column, e.message)).collect(),
+        false => Vec::new(),
+    };
+    Failure { exit: Exit::Invalid, message, causes, hint: Some("the format: docs/intent.md".into()) }
+}
+
+/// Whether a stored spec has that title.
+pub fn has_title(stored: &StoredSpec, title: &str) -> bool {
+    spec::parse(&stored.spec_bytes).is_ok_and(|s| s.title == title)
+}
+
+/// The first id of a slug that is free, or whose spec is meant.
+pub fn free_id(store: &Store, slug: &SpecId, is_meant: &dyn Fn(&StoredSpec) -> bool) -> Result<SpecId, Failure> {
     let mut id = slug.clone();
     for n in 2..1000 {
         let Some(tip) = record::tip(&store.repo, &id)? else { return Ok(id) };
         let stored = record::load(&store.repo, tip)?;
-        if spec::parse(&stored.spec_bytes).is_ok_and(|s| s.title == title) {
+        if is_meant(&stored) {
             return Ok(id);
         }
         id = slug.numbered(n);
@@ -152,7 +188,7 @@ pub fn read_spec(bytes: &[u8], name: &str, folder: Option<&Path>) -> Result<Draf
         })?;
         files.insert(digest, content);
     }
-    Ok(Draft { spec, files, guessed: Vec::new() })
+    Ok(Draft { spec, files, guessed: Vec::new(), by: By::Otto, cost: None, calls: Vec::new() })
 }
 
 /// What is wrong with a spec, all of it.
@@ -164,7 +200,7 @@ pub fn spec_errors(name: &str, errors: &[spec::SpecError]) -> Failure {
 }
 
 /// Records a draft in the history of its spec, unless that says the same already.
-pub fn record(store: &Store, draft: &Draft, by: By) -> Result<(Appended, Phase), Failure> {
+pub fn record(store: &Store, draft: &Draft) -> Result<(Appended, Phase), Failure> {
     let id = &draft.spec.id;
     let bytes = spec::write(&draft.spec);
     let tip = record::tip(&store.repo, id)?;
@@ -184,15 +220,19 @@ pub fn record(store: &Store, draft: &Draft, by: By) -> Result<(Appended, Phase),
         }
     }
     let content = Content { spec: &bytes, files: &draft.files };
+    let reason = match &draft.by {
+        By::Agent { provider, .. } => format!("Compiled from prose by {provider}."),
+        _ => "Compiled from the intent.".to_owned(),
+    };
     let new = NewRecord {
         kind: Kind::Compile,
-        by,
+        by: draft.by.clone(),
         title: &draft.spec.title,
-        reason: "Compiled from the intent.",
+        reason: &reason,
         trigger: None,
         tier: None,
         content: Some(content),
-        cost: None,
+        cost: draft.cost,
         merges: None,
     };
     Ok((record::append(store, id, new, tip)?, Phase::Draft))

@@ -80,6 +80,43 @@ impl Choice {
     }
 }
 
+/// Who compiles prose: the choice, the configuration, else the first program that is there.
+pub fn compiler(start: &Start, store: &Store, whom: &Whom) -> Result<Agent, Failure> {
+    let choice = Choice::configured(store, Role::Compile).with(whom);
+    match &choice.agent {
+        Some(_) => made(start, store, choice),
+        None => match sought(start) {
+            Some(provider) => made(start, store, Choice { agent: Some(provider.to_string()), ..choice }),
+            None => {
+                let nobody = nobody("prose needs an agent that compiles it into a spec, and none is set up");
+                let hint = nobody.hint.as_deref().unwrap_or_default();
+                let hint = format!("{hint}\nor write slices and checks yourself: docs/intent.md");
+                Err(nobody.hint(hint))
+            }
+        },
+    }
+}
+
+/// Whether anybody is there who builds what an intent carries no files for.
+pub fn has_builder(start: &Start, store: &Store, whom: &Whom) -> bool {
+    Choice::configured(store, Role::Build).with(whom).agent.is_some() || sought(start).is_some()
+}
+
+/// Who would take a role here, with model and effort, in words.
+pub fn shown(start: &Start, store: &Store, role: Role) -> (String, Option<String>, Option<String>) {
+    let mut choice = Choice::configured(store, role);
+    if role == Role::Repair && choice.agent.is_none() {
+        choice = Choice::configured(store, Role::Build);
+    }
+    let own = store.repo.config("otto.audit.agent");
+    let agent = match (role, choice.agent) {
+        (Role::Audit, _) => own.unwrap_or_else(|| "none: the checks alone judge".into()),
+        (_, Some(agent)) => agent,
+        (_, None) => sought(start).map_or("nobody is set up".into(), |p| format!("{p}, the first that is there")),
+    };
+    (agent, choice.model, choice.effort)
+}
+
 /// Who builds, mends and audits a spec.
 pub fn team(start: &Start, store: &Store, whom: &Whom, spec: &Spec) -> Result<Team, Failure> {
     let bare: Vec<_> = spec.slices.iter().filter(|s| blocks(spec, &s.id, 1).is_empty()).collect();

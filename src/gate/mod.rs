@@ -19,6 +19,7 @@ use crate::{
         event::{Fact, Kind},
         state::CheckResult,
     },
+    sandbox::{Sandbox, Whose},
     store::{Store, evidence},
     workspace::{self, CheckoutDir, Look},
 };
@@ -44,6 +45,8 @@ pub struct Gate {
     pub contents: BTreeMap<Sha256, Vec<u8>>,
     /// Variables that checks may see besides the built ones (`otto.checkEnv`).
     pub check_env: Vec<(String, String)>,
+    /// How programs are confined.
+    pub sandbox: Sandbox,
     /// Whether calls of agents are recorded.
     pub records: bool,
     /// Clean checkouts that no round uses now.
@@ -162,17 +165,25 @@ impl Gate {
             Some(Clean { place, look, .. }) => (place, Some(look)),
             None => {
                 let place = self.check_out(round, check)?;
-                if let Some(broken) = self.set_up(&self.on(round, &place)).await? {
-                    return Ok(checks::unknown(&self.world, check, &self.on(round, &place), broken));
+                let on = self.on(round, &place);
+                if let Some(broken) = self.set_up(&on).await? {
+                    return Ok(checks::unknown(&self.confined(&on, Whose::Check), check, &on, broken));
                 }
                 let look = if shared { place.look()? } else { None };
                 (place, look)
             }
         };
-        let outcome = checks::run(&self.world, check, self.on(round, &place)).await;
+        let on = self.on(round, &place);
+        let outcome = checks::run(&self.confined(&on, Whose::Check), check, on).await;
         let tree = round.tree;
         *clean = look.filter(|look| place.still_looks_like(look)).map(|look| Clean { place, look, tree });
         Ok(outcome)
+    }
+
+    /// The world as a program in a checkout sees it.
+    fn confined(&self, on: &checks::On<'_>, whose: Whose) -> World {
+        let write = vec![on.dir.to_owned(), on.scratch.to_owned()];
+        self.sandbox.around(&self.world, whose, on.scratch.to_owned(), write)
     }
 
     /// Whether the checkout of a round holds nothing but its tree, so that it can become that of another round. The audit
@@ -216,13 +227,14 @@ impl Gate {
 
     /// Runs the spec's setup; says what failed, if anything did. A failed setup is no proof of anything.
     async fn set_up(&self, on: &checks::On<'_>) -> Result<Option<String>, Failure> {
+        let world = self.confined(on, Whose::Agent);
         for command in &self.setup {
             let env = checks::environment(&self.world, on)?;
             let argv = command.iter().map(Into::into).collect();
             let spec = procs::Spec { argv, cwd: on.dir.to_owned(), env, ..Default::default() };
             let bounds = procs::Bounds { wall: Duration::from_secs(600), idle: None, keep: 64 << 10 };
             let shown = command.join(" ");
-            match procs::run(&*self.world.procs, &spec, bounds).await {
+            match procs::run(&*world.procs, &spec, bounds).await {
                 Ok(done) if done.limit.is_none() && done.ended == procs::Ended::Exit(0) => {}
                 Ok(done) => {
                     let last = String::from_utf8_lossy(&done.stderr.bytes()).lines().last().unwrap_or("").to_owned();
@@ -261,9 +273,9 @@ impl Gate {
         format!("{whose}/{}.{attempt}/{round}/{check}", r#gen.short())
     }
 
-    /// The streams of a check that was run for a slice, cut to their ends: what the next attempt is told.
-    pub fn streams(&self, slice: &SliceId, r#gen: Sha256, attempt: u32, result: &CheckResult) -> [String; 2] {
-        let dir = self.evidence_dir(Some(slice), r#gen, attempt, &result.round, &result.check);
+    /// The streams of a check that was run for a slice, or for the run, cut to their ends: what agents are told.
+    pub fn streams(&self, slice: Option<&SliceId>, r#gen: Sha256, attempt: u32, result: &CheckResult) -> [String; 2] {
+        let dir = self.evidence_dir(slice, r#gen, attempt, &result.round, &result.check);
         ["stdout", "stderr"].map(|stream| {
             let found = evidence::find(self.repo(), &self.run, &format!("{dir}/{stream}"));
             let bytes = found.ok().flatten().unwrap_or_default();

@@ -17,9 +17,11 @@ mod door;
 mod error;
 mod full;
 mod head;
+pub mod prose;
 mod reader;
 mod render;
 mod sentence;
+mod shape;
 
 use error::Found;
 pub use error::{IntentError, IntentErrors};
@@ -67,6 +69,18 @@ impl Compiled {
     }
 }
 
+/// Whether a text is prose, which takes an agent: it has no slice, and no requirement, check, file or path of one. What is
+/// no text at all is left to [`compile`], which says why.
+pub fn is_prose(source: &[u8]) -> bool {
+    door::text(source).is_ok_and(|text| shape::shape(&text, &blocks::blocks(&text)) == shape::Shape::Prose)
+}
+
+/// The text of prose as a spec keeps it, with line ends as LF.
+pub fn prose_text(source: &[u8], file_name: &str) -> Result<String, IntentErrors> {
+    let text = door::text(source).map_err(|(shown, found)| IntentErrors::new(file_name, &shown, found))?;
+    Ok(text.trim().to_owned())
+}
+
 /// Compiles an intent. `id` names the spec; without one its title does.
 pub fn compile(source: &[u8], file_name: &str, id: Option<&SpecId>) -> Result<Compiled, IntentErrors> {
     let source = door::text(source).map_err(|(shown, found)| IntentErrors::new(file_name, &shown, found))?;
@@ -103,6 +117,9 @@ fn assemble(r: &mut Reader<'_>, source: &str, id: Option<&SpecId>, guessed: &mut
     });
     if r.slices.is_empty() && r.errors.is_empty() {
         r.wrong(&(source.len()..source.len()), "there is no slice", Some(sentence::SLICE));
+    }
+    if r.one_slice {
+        guessed.push(format!("one slice `{}`: no `## Slice` parts the intent", reader::ONLY));
     }
     own_what_is_shown(r);
     let mut derived = Vec::new();

@@ -15,6 +15,7 @@ use super::{
     error::Found,
     head::{Head, Wants},
     sentence::{self, Place, Sentence},
+    shape::{Shape, begins_slice, shape},
 };
 
 mod fence;
@@ -37,6 +38,8 @@ pub(super) struct Reader<'a> {
     pub cross: Vec<CrossCheck>,
     pub files: Vec<FileBlock>,
     section: Section,
+    /// Whether the first sentence of a slice begins the only one.
+    pub one_slice: bool,
     /// The requirements that the next check proves; none: all of the slice's.
     group: Vec<String>,
     /// Whether the last sentence was a requirement, so that the next one joins it.
@@ -73,6 +76,9 @@ enum Pending {
     Unread,
 }
 
+/// The id of a slice that no heading names.
+pub(super) const ONLY: &str = "main";
+
 pub(super) const ATTEMPTS: [&str; 8] = ["second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"];
 
 impl<'a> Reader<'a> {
@@ -91,6 +97,7 @@ impl<'a> Reader<'a> {
             cross: Vec::new(),
             files: Vec::new(),
             section: Section::Head,
+            one_slice: false,
             group: Vec::new(),
             grouping: false,
             pending: None,
@@ -99,6 +106,7 @@ impl<'a> Reader<'a> {
 
     /// Reads every block.
     pub fn read(&mut self, blocks: &[Block]) {
+        self.one_slice = shape(self.source, blocks) == Shape::OneSlice;
         let mut end = 0;
         for block in blocks {
             self.gap(end..block.span.start);
@@ -281,6 +289,9 @@ impl<'a> Reader<'a> {
         let (Some(first), Some(last)) = (items.first(), items.last()) else { return };
         let span = first.span.start..last.span.end;
         let text = &self.source[span.clone()];
+        if self.one_slice && matches!(self.section, Section::Head) && begins_slice(self.source, first) {
+            self.begin_only_slice(&span);
+        }
         let was_grouping = std::mem::take(&mut self.grouping);
         let mut c = Cursor::new(self.source, items);
         if let Some(s) = sentence::like(text) {
@@ -331,12 +342,23 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Without a `##` the head ends where the first requirement, check, file or path stands.
+    fn begin_only_slice(&mut self, span: &Range<usize>) {
+        self.head_end = span.start;
+        self.places.push(("/slices/0".into(), span.clone()));
+        let Ok(id) = ONLY.parse::<SliceId>() else { return };
+        let (requirements, tasks, deps, owned_paths, checks) = Default::default();
+        self.slices.push(Slice { title: id.to_string(), id, requirements, tasks, deps, owned_paths, checks });
+        self.section = Section::Slice;
+    }
+
     fn misplaced(&self, s: &Sentence) -> Option<String> {
         let wanted = match (s.place, &self.section) {
             (_, Section::Lost)
             | (Place::Head, Section::Head)
             | (Place::Slice | Place::Checks, Section::Slice)
             | (Place::Checks, Section::Across(_)) => return None,
+            (Place::Head, _) if self.one_slice => "before the first requirement, check, file or path",
             (Place::Head, _) => "before the first `##`",
             (Place::Slice, _) => "in a slice",
             (Place::Checks, _) => "in a slice or below `## Across`",

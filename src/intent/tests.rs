@@ -42,6 +42,50 @@ fn the_larger_example_compiles() {
     }
 }
 
+#[test]
+fn an_intent_without_slices_is_one() {
+    let c = ok(
+        "# Hello\n\nSay hello.\n\nKind: `cli`, started as `./hello`.\n\nCommand `hello`: greets.\n\n**R1** It greets.\n\n\
+         Check: `./hello` prints `hello`.\n\nKeep it small.\n\nFile `hello`, executable:\n\n```sh\n#!/bin/sh\necho hello\n```\n",
+    );
+    let [main] = &c.spec.slices[..] else { panic!("{:?}", c.spec.slices) };
+    assert_eq!(
+        (main.id.as_str(), &main.owned_paths[..], &main.tasks[..]),
+        ("main", &["hello".to_owned()][..], &["Keep it small.".to_owned()][..])
+    );
+    assert_eq!((main.requirements[0].as_str(), main.checks[0].id.as_str()), ("R1", "main-1"));
+    assert_eq!(c.spec.intent, "Say hello.");
+    assert!(c.guessed.iter().any(|g| g.contains("one slice `main`")), "{:?}", c.guessed);
+    again(&c);
+}
+
+#[test]
+fn prose_is_told_from_sentences() {
+    for prose in [
+        "A keeper of notes.",
+        "# Notes\n\nA keeper of notes.\n\n## Goals\n\n- small\n- **fast**\n\n## How\n\nPlain text: no database.\n",
+        "# Notes\n\nKind: `cli`, started as `./notes`.\n\nIt keeps notes.",
+        "```\n## Slice `a`\n```\n",
+        "# t\n\nCheck that `./t` works, and own the code.\n",
+    ] {
+        assert!(is_prose(prose.as_bytes()), "{prose}");
+    }
+    for formal in [
+        "",
+        " \n<!-- nothing -->\n",
+        "# t\n\n## slice a\n",
+        "# t\n\n## Across `a` and `b`\n",
+        "# t\n\n## Notes\n\nCheck: `./t` prints `x`.\n",
+        "Prose\nCheck: `./t` prints `x`.\n",
+        "**R1** Holds.\n",
+        "Owns: `x`.",
+        "not \0 text",
+    ] {
+        assert!(!is_prose(formal.as_bytes()), "{formal}");
+    }
+    assert!(!is_prose(EXAMPLE.as_bytes()) && !is_prose(b"\xff"));
+}
+
 const ALL_KINDS: &str = include_str!("../../tests/all-kinds.md");
 
 /// Compiling what was rendered gives the same spec and contents.

@@ -68,13 +68,19 @@ impl RunState {
                 if !anew {
                     self.audits = self.audits.saturating_add(1);
                 }
-                self.audit = Some(Audit { round: *round, commit: *commit, verdict: None, findings: Vec::new() });
+                self.audit =
+                    Some(Audit { round: *round, commit: *commit, verdict: None, findings: Vec::new(), agent: None });
             }
             Kind::AuditFinished { round, verdict, findings } => {
                 let open = self.audit.as_mut().filter(|a| a.round == *round && a.verdict.is_none());
                 let audit = open.ok_or_else(|| format!("audit {round} is not under way"))?;
                 audit.verdict = Some(*verdict);
                 audit.findings = findings.clone();
+            }
+            // An agent of the run is one that judges it. What it costs is counted above.
+            Kind::AgentStarted { provider, role, .. } if role == "audit" => {
+                let open = self.audit.as_mut().filter(|a| a.verdict.is_none());
+                open.ok_or("no audit is under way")?.agent = Some(provider.clone());
             }
             Kind::ControlRequested { action } => self.requests.push(Request {
                 id: event.id.clone(),

@@ -131,8 +131,9 @@ pub enum Kind {
     /// The project's own commands were tried on the base.
     #[serde(rename = "baseline.finished")]
     BaselineFinished { commands: Vec<BaselineCommand> },
-    /// An agent was started on an attempt. Told again for the same attempt when its program says what it calls the
-    /// conversation, and when the process that ran it died: then the attempt begins anew and is not counted twice.
+    /// An agent was started on an attempt, or, without a slice, on the audit that is under way. Told again for the same
+    /// attempt when its program says what it calls the conversation, and when the process that ran it died: then the
+    /// attempt begins anew and is not counted twice.
     #[serde(rename = "agent.started")]
     AgentStarted {
         provider: String,

@@ -125,6 +125,9 @@ pub struct Audit {
     pub verdict: Option<Verdict>,
     /// What it found.
     pub findings: Vec<Finding>,
+    /// The agent that was asked, where one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
 }
 
 /// Where a slice stands, within its newest generation.

@@ -236,10 +236,12 @@ fn missing(m: &Material<'_>, requirements: &[Proof], checks: &[Checked]) -> Miss
 fn why(m: &Material<'_>, missing: &Missing) -> Vec<String> {
     let open = missing.slices.len();
     match &m.state.finished {
-        Some(f) if !f.why.is_empty() => f.why.clone(),
+        // What is found about a product that passed is told after why it did.
         Some(f) if f.verdict == Verdict::Passed => {
-            vec!["Every requirement is proven by a check that holds on the integrated product.".into()]
+            let proven = "Every requirement is proven by a check that holds on the integrated product.".to_owned();
+            [proven].into_iter().chain(f.why.iter().cloned()).collect()
         }
+        Some(f) if !f.why.is_empty() => f.why.clone(),
         Some(_) => vec!["The journal does not say why.".into()],
         None if open == 0 => vec!["The run has not finished: everything is built, and the audit is due.".into()],
         None => {
@@ -260,11 +262,16 @@ fn built_by(m: &Material<'_>) -> BuiltBy {
             *cost += attempt.cost;
         }
     }
-    let sentence = match agents.keys().copied().collect::<Vec<_>>()[..] {
+    let auditor = m.state.audit.as_ref().and_then(|a| a.agent.as_deref());
+    let mut sentence = match agents.keys().copied().collect::<Vec<_>>()[..] {
         [] => "Nobody: no agent was started.".to_owned(),
-        ["literate"] => NO_MODEL.to_owned(),
+        ["literate"] if auditor.is_none() => NO_MODEL.to_owned(),
+        ["literate"] => "The intent carries its own code; otto ordered, checked and landed it.".to_owned(),
         ref names => format!("Built by {}.", names.join(", ")),
     };
+    if let Some(auditor) = auditor {
+        sentence.push_str(&format!(" Audited by {auditor}."));
+    }
     let agents = agents.into_iter().map(|(provider, (slices, attempts, cost))| Agent {
         provider: provider.to_owned(),
         slices: slices.len(),

@@ -64,9 +64,9 @@ pub struct Packet {
 }
 
 impl Packet {
-    /// Whether the intent carried all the code.
+    /// Whether the intent carried all the code, and no model judged it either.
     pub fn is_literate(&self) -> bool {
-        matches!(&self.built_by.agents[..], [only] if only.provider == "literate")
+        self.built_by.sentence == NO_MODEL
     }
 }
 

@@ -178,7 +178,7 @@ fn partial(plan: &Plan) -> RunState {
             green("add-2", "audit-1", 92),
             result("all-1", "audit-1", Cause::Assertion, 93),
         ],
-        audit: Some(Audit { round: 1, commit: oid(2), verdict: Some(Verdict::Partial), findings: vec![] }),
+        audit: Some(Audit { round: 1, commit: oid(2), verdict: Some(Verdict::Partial), findings: vec![], agent: None }),
         audits: 1,
         finished: Some(Finished {
             verdict: Verdict::Partial,

@@ -6,19 +6,22 @@ use std::{
     path::Path,
 };
 
-use super::rules::{Access, Resolved, TMP};
+use super::{
+    rules::{Access, Resolved, TMP},
+    unpack,
+};
 
-/// Puts bubblewrap around a command that runs in `cwd` with `env` as its environment.
-///
-/// bubblewrap sets `PWD` and gives the rest of its own environment on, so `env` is what it gets with what must be undone:
-/// variables to set (`Some`) or to remove (`None`) in front of the program.
+/// Puts bubblewrap around a command that runs in `cwd`; `env` is what bubblewrap itself is started with.
 pub(super) fn around(
     bwrap: &Path,
     rules: &Resolved,
     cwd: &Path,
-    undo: &[(OsString, Option<OsString>)],
+    env: &[(OsString, OsString)],
     command: &[OsString],
 ) -> io::Result<Vec<OsString>> {
+    if command.first().is_some_and(|program| program.as_encoded_bytes().contains(&b'=')) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a program with = in its name cannot be confined"));
+    }
     let mut out = Args(vec![bwrap.into()]);
     // As root bubblewrap keeps capabilities, and with those of its own namespace all that follows could be undone.
     out.add(["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]);
@@ -45,24 +48,27 @@ pub(super) fn around(
     }
     out.add([OsStr::new("--chdir"), cwd.as_os_str()]);
     out.add(["--", "env"]);
-    for (name, value) in undo {
-        if value.is_none() {
-            out.add([OsStr::new("-u"), name]);
-        }
-    }
-    for (name, value) in undo {
-        if let Some(value) = value {
-            let mut set = name.clone();
-            set.push("=");
-            set.push(value);
-            out.add([&set]);
-        }
-    }
-    if command.first().is_some_and(|program| program.as_encoded_bytes().contains(&b'=')) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a program with = in its name cannot be confined"));
-    }
+    out.add(corrections(env));
     out.add(command);
     Ok(out.0)
+}
+
+/// What `env` is told, so that the program's environment is the given one: variables that were carried past the loader get
+/// their names back, and `PWD`, which bubblewrap sets, gets its value back.
+fn corrections(env: &[(OsString, OsString)]) -> Vec<OsString> {
+    let assign = |name: &OsStr, value: &OsStr| [name, value].join(OsStr::new("="));
+    let (mut unset, mut set) = (Vec::new(), Vec::new());
+    for (name, value) in env {
+        if let Some(real) = unpack(name) {
+            unset.extend(["-u".into(), name.clone()]);
+            set.push(assign(&real, value));
+        }
+    }
+    match env.iter().find(|(name, _)| name == "PWD") {
+        Some((name, value)) => set.push(assign(name, value)),
+        None => unset.extend(["-u".into(), "PWD".into()]),
+    }
+    unset.into_iter().chain(set).collect()
 }
 
 struct Args(Vec<OsString>);
@@ -70,5 +76,43 @@ struct Args(Vec<OsString>);
 impl Args {
     fn add<S: AsRef<OsStr>>(&mut self, words: impl IntoIterator<Item = S>) {
         self.0.extend(words.into_iter().map(|word| word.as_ref().to_owned()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::rules::Place;
+
+    fn line(network: bool, env: &[(&str, &str)]) -> String {
+        let place = |path: &str, access| Place { path: path.into(), access };
+        let places =
+            vec![place("/tmp", Access::Hidden), place("/usr", Access::Hidden), place("/usr/ws", Access::Write)];
+        let rules = Resolved { places, links: Vec::new(), tmp: "/own".into(), network };
+        let env: Vec<(OsString, OsString)> = env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let out = around(Path::new("/b"), &rules, Path::new("/usr/ws"), &env, &["prog".into(), "-x".into()]).unwrap();
+        out.join(OsStr::new(" ")).into_string().unwrap()
+    }
+
+    #[test]
+    fn places_follow_the_system_in_their_order() {
+        let line = line(false, &[]);
+        let order = ["--ro-bind / /", "--dev", "--proc", "--bind /own /tmp", "--tmpfs /usr", "--bind-try /usr/ws"];
+        let at: Vec<Option<usize>> = order.iter().map(|part| line.find(part)).collect();
+        assert!(at.iter().all(Option::is_some) && at.is_sorted(), "{line}");
+        assert!(line.contains("--cap-drop ALL") && line.ends_with("-- env -u PWD prog -x"), "{line}");
+    }
+
+    #[test]
+    fn the_network_is_shared_only_where_it_is_allowed() {
+        assert_eq!([false, true].map(|allowed| line(allowed, &[]).contains("--share-net")), [false, true]);
+    }
+
+    #[test]
+    fn the_environment_is_put_right() {
+        let line = line(false, &[("PWD", "/x"), ("OTTO_CONFINED_LD_PRELOAD", "a b"), ("LANG", "C")]);
+        assert!(line.ends_with("-- env -u OTTO_CONFINED_LD_PRELOAD LD_PRELOAD=a b PWD=/x prog -x"), "{line}");
+        let rules = Resolved { places: Vec::new(), links: Vec::new(), tmp: "/own".into(), network: false };
+        assert!(around(Path::new("/b"), &rules, Path::new("/"), &[], &["a=b".into()]).is_err());
     }
 }

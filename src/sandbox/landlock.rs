@@ -78,3 +78,28 @@ fn around(folder: &Path, holes: &[PathBuf]) -> Vec<PathBuf> {
     let inside = std::fs::read_dir(folder).into_iter().flatten().flatten();
     inside.filter(|e| !e.file_type().is_ok_and(|t| t.is_symlink())).flat_map(|e| around(&e.path(), holes)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holes_are_left_out_and_nothing_else_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for folder in ["a/b/secret", "a/c", "d"] {
+            std::fs::create_dir_all(at(folder)).unwrap();
+        }
+        std::fs::write(at("a/b/file"), "").unwrap();
+        std::os::unix::fs::symlink(at("a/b/secret"), at("a/link")).unwrap();
+        let around = |holes: &[&str]| {
+            let mut found = around(dir.path(), &holes.iter().map(|name| at(name)).collect::<Vec<_>>());
+            found.sort();
+            found
+        };
+        assert_eq!(around(&["a/b/secret"]), [at("a/b/file"), at("a/c"), at("d")]);
+        assert_eq!(around(&["a", "a/b/secret"]), [at("d")]);
+        assert_eq!(around(&[]), [dir.path()]);
+        assert!(around(&[""]).is_empty());
+    }
+}

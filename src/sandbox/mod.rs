@@ -5,6 +5,8 @@
 //! `git-otto confine`. It sets limits, confines, and ends with the program everything that the program left behind.
 //! [`Confined`] puts all this around programs: whoever starts them need not know.
 
+mod around;
+#[cfg(target_os = "linux")]
 mod bubblewrap;
 #[cfg(target_os = "linux")]
 mod landlock;
@@ -14,11 +16,20 @@ mod rules;
 mod supervisor;
 mod tools;
 
-use std::{ffi::OsString, fmt, io, path::PathBuf, str::FromStr, sync::Arc};
+#[cfg(target_os = "linux")]
+use std::os::unix::ffi::OsStrExt as _;
+use std::{
+    ffi::{OsStr, OsString},
+    fmt, io,
+    path::PathBuf,
+    str::FromStr,
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
-pub use probe::{Available, Landlock, probe, probe_with};
+pub use around::{Network, Sandbox, Whose};
+pub use probe::{Available, INSTALL, Landlock, probe, probe_with};
 pub use rules::Rules;
 pub use tools::tool_paths;
 
@@ -141,19 +152,23 @@ impl Confined {
     }
 }
 
-/// Before these beginnings of names the dynamic loader acts on a variable: a supervisor must not be led by those of the
-/// program, so they travel under another name.
+/// The dynamic loader acts on variables whose names begin so. Those of the program must not lead a supervisor, so they are
+/// carried past it under another name.
 const LOADER: [&str; 2] = ["LD_", "GLIBC_"];
 const CARRIED: &str = "OTTO_CONFINED_";
 
-fn carry((name, value): (OsString, OsString)) -> (OsString, OsString) {
+fn pack(name: &OsStr) -> OsString {
     let loads = LOADER.iter().any(|start| name.as_encoded_bytes().starts_with(start.as_bytes()));
-    if !loads {
-        return (name, value);
-    }
-    let mut carried = OsString::from(CARRIED);
-    carried.push(name);
-    (carried, value)
+    let mut packed = OsString::from(if loads { CARRIED } else { "" });
+    packed.push(name);
+    packed
+}
+
+/// The real name of a variable that was carried.
+#[cfg(target_os = "linux")]
+fn unpack(name: &OsStr) -> Option<OsString> {
+    let real = name.as_bytes().strip_prefix(CARRIED.as_bytes())?;
+    Some(OsStr::from_bytes(real).to_owned())
 }
 
 impl Procs for Confined {
@@ -163,7 +178,7 @@ impl Procs for Confined {
         if cfg!(not(target_os = "linux")) {
             return self.inner.spawn(spec);
         }
-        let env = spec.env.iter().cloned().map(carry).collect();
+        let env = spec.env.iter().map(|(name, value)| (pack(name), value.clone())).collect();
         let spec = Spec { argv: self.wrapped(spec)?, env, ..spec.clone() };
         Ok(self.inner.spawn(&spec)?.supervised())
     }
@@ -178,6 +193,10 @@ impl Procs for Confined {
 
     fn host(&self) -> String {
         self.inner.host()
+    }
+
+    fn confinement(&self) -> String {
+        if cfg!(target_os = "linux") { self.level.to_string() } else { self.inner.confinement() }
     }
 }
 

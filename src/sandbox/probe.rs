@@ -14,7 +14,7 @@ use crate::base::{
 };
 
 /// How to get a level that confines.
-pub(super) const INSTALL: &str = "apt install bubblewrap    (or: dnf install bubblewrap, pacman -S bubblewrap)";
+pub const INSTALL: &str = "apt install bubblewrap    (or: dnf install bubblewrap, pacman -S bubblewrap)";
 
 /// Longer than any start takes.
 const WALL: Duration = Duration::from_secs(10);
@@ -40,10 +40,9 @@ pub struct Landlock {
 impl Landlock {
     /// What it cannot keep a program from, in words; `network` says whether the network is allowed.
     pub fn open(self, network: bool) -> Vec<&'static str> {
-        let mut open = vec!["names, owners, modes and times of the user's files", "no /tmp of its own"];
+        let mut open = vec!["names, owners, modes and times of all files"];
         let gaps = [
-            (2, "links and moves between folders fail"),
-            (3, "files that can be read can be cut short"),
+            (3, "cutting files short"),
             (4, if network { "" } else { "TCP" }),
             (5, "device commands"),
             (6, "signals to other processes and abstract sockets"),

@@ -15,7 +15,8 @@ use crate::base::Env;
 /// one that allows more. A place that does not exist is left out: nothing can be made there but inside one of `write`.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
-    /// Files and folders that it may write.
+    /// Files and folders that it may write. Never one inside a place that a program of others has written: it could be a
+    /// link to anywhere, and links are followed.
     pub write: Vec<PathBuf>,
     /// What it may read although it lies in a hidden place.
     pub read: Vec<PathBuf>,
@@ -42,7 +43,9 @@ impl Rules {
     pub fn new(env: &Env, tmp: &Path) -> Rules {
         let tools = tools::tool_paths(env);
         let mut hide: Vec<PathBuf> = [SERVICES, "/var/tmp"].map(PathBuf::from).to_vec();
-        hide.extend(env.home.clone().filter(|home| home.parent().is_some()));
+        let runtime = env.var("XDG_RUNTIME_DIR").map(PathBuf::from);
+        // A HOME that is the root would hide the system.
+        hide.extend(env.home.iter().cloned().chain(runtime).filter(|dir| dir.is_absolute() && dir.parent().is_some()));
         hide.extend(env.state_dir());
         hide.extend(tools::secrets(&tools));
         let read = tools.into_iter().chain([SYSTEM.into()]).collect();
@@ -126,5 +129,83 @@ impl Resolved {
     fn access(&self, path: &Path) -> Access {
         let around = self.places.iter().rfind(|place| path.starts_with(&place.path));
         around.map_or(Access::Read, |place| place.access)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folders(names: &[&str]) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        names.iter().for_each(|name| std::fs::create_dir_all(root.join(name)).unwrap());
+        (dir, root)
+    }
+
+    #[test]
+    fn the_outer_place_comes_first_and_the_stronger_rule_stays() {
+        let (_dir, root) = folders(&["home/tool/secret", "home/login", "tmp"]);
+        let at = |name: &str| root.join(name);
+        let rules = Rules {
+            write: vec![at("home/login"), at("missing")],
+            read: vec![at("home/login"), at("home/tool")],
+            hide: vec![at("home/tool/secret"), at("home/login"), at("home")],
+            tmp: at("tmp"),
+            network: false,
+        };
+        let resolved = rules.resolve().unwrap();
+        let below: Vec<(PathBuf, Access)> =
+            resolved.places.iter().filter(|p| p.path.starts_with(&root)).map(|p| (p.path.clone(), p.access)).collect();
+        let expected = [
+            (at("home"), Access::Hidden),
+            (at("home/login"), Access::Write),
+            (at("home/tool"), Access::Read),
+            (at("home/tool/secret"), Access::Hidden),
+            (at("tmp"), Access::Write),
+        ];
+        assert_eq!(below, expected);
+        assert!(resolved.places.iter().any(|p| p.path == Path::new(TMP) && p.access == Access::Hidden));
+        for (name, access) in [
+            ("home/x", Access::Hidden),
+            ("home/login/x/y", Access::Write),
+            ("home/tool/x", Access::Read),
+            ("home/tool/secret/x", Access::Hidden),
+        ] {
+            assert_eq!(resolved.access(&at(name)), access, "{name}");
+        }
+        assert_eq!(resolved.access(Path::new("/usr")), Access::Read);
+    }
+
+    #[test]
+    fn links_are_followed_and_stay_where_they_would_be_hidden() {
+        let (_dir, root) = folders(&["home", "elsewhere/tool", "tmp"]);
+        std::os::unix::fs::symlink(root.join("elsewhere/tool"), root.join("home/tool")).unwrap();
+        let hide = vec![root.join("home")];
+        let rules = Rules { read: vec![root.join("home/tool")], hide, tmp: root.join("tmp"), ..Rules::default() };
+        let resolved = rules.resolve().unwrap();
+        assert!(resolved.places.contains(&Place { path: root.join("elsewhere/tool"), access: Access::Read }));
+        assert_eq!(resolved.links, [Link { at: root.join("home/tool"), to: root.join("elsewhere/tool") }]);
+    }
+
+    #[test]
+    fn everybody_is_denied_home_workspaces_and_sockets() {
+        let vars = [("HOME", "/home/u"), ("PATH", "/home/u/.cargo/bin:/usr/bin"), ("XDG_RUNTIME_DIR", "/odd/runtime")];
+        let vars = vars.map(|(name, value)| (name.into(), value.into())).into_iter().collect();
+        let mut env = Env { vars, home: Some("/home/u".into()), ..Env::default() };
+        let rules = Rules::new(&env, Path::new("/t"));
+        for hidden in [
+            "/home/u",
+            "/home/u/.local/state/git-otto",
+            "/run",
+            "/odd/runtime",
+            "/home/u/.cargo/credentials.toml",
+            "/home/u/.cargo/credentials",
+        ] {
+            assert!(rules.hide.contains(&hidden.into()), "{hidden}: {rules:?}");
+        }
+        assert!(rules.write.is_empty() && !rules.network);
+        env.home = Some("/".into());
+        assert!(!Rules::new(&env, Path::new("/t")).hide.contains(&"/".into()));
     }
 }

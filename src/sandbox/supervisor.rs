@@ -6,7 +6,7 @@
 //! program cannot change: it has not started yet.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     io,
     time::{Duration, Instant},
 };
@@ -14,7 +14,7 @@ use std::{
 use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{CARRIED, COMMAND, Level, Policy, bubblewrap, landlock};
+use super::{COMMAND, Level, Policy, bubblewrap, landlock, unpack};
 use crate::base::{
     Exit, Failure, json,
     procs::{self, Ended},
@@ -77,34 +77,29 @@ fn start(policy: Policy, program: &[OsString]) -> Result<Pid, Failure> {
         let me = rustix::process::getpid().as_raw_nonzero().to_string();
         let head = [std::env::current_exe()?.into(), COMMAND.into(), me.into(), policy.into()];
         let argv: Vec<OsString> = head.into_iter().chain(program.iter().cloned()).collect();
-        return Ok(procs::start_here(&argv, &own)?);
+        return Ok(procs::start_here(&argv, &own, false)?);
+    }
+    if policy.level != Level::Bubblewrap {
+        // Away from the group that otto kills, so that one supervisor is left, and from the user's terminal, into which a
+        // program could type. bubblewrap does that itself, and there is one supervisor only.
+        rustix::process::setsid().map_err(io::Error::from)?;
     }
     let started = match policy.level {
         Level::Bubblewrap => {
             let cwd = std::env::current_dir()?;
-            let carried = own.iter().filter_map(|(name, value)| Some((name, unpack(name)?, value)));
-            let mut undo: Vec<_> =
-                carried.flat_map(|(name, real, value)| [(name.clone(), None), (real, Some(value.clone()))]).collect();
-            undo.push(("PWD".into(), env.iter().find(|(name, _)| name == "PWD").map(|(_, value)| value.clone())));
-            let argv = bubblewrap::around(&policy.bwrap, &policy.rules, &cwd, &undo, program)?;
-            procs::start_here(&argv, &own)
+            let argv = bubblewrap::around(&policy.bwrap, &policy.rules, &cwd, &own, program)?;
+            procs::start_here(&argv, &own, true)
         }
         Level::Landlock => {
             landlock::restrict(&policy.rules)?;
-            procs::start_here(program, &env)
+            procs::start_here(program, &env, true)
         }
-        Level::None => procs::start_here(program, &env),
+        Level::None => procs::start_here(program, &env, true),
     };
     started.map_err(|e| {
         let name = program.first().map(|name| name.display().to_string()).unwrap_or_default();
         Failure::new(Exit::Internal, format!("{name} cannot be started ({}): {e}", policy.level))
     })
-}
-
-/// The real name of a variable that was carried past the loader.
-fn unpack(name: &OsStr) -> Option<OsString> {
-    let real = name.as_encoded_bytes().strip_prefix(CARRIED.as_bytes())?;
-    std::str::from_utf8(real).ok().map(OsString::from)
 }
 
 /// Bounds on what one process may use. None on memory, since some runtimes reserve far more than they use, and none on

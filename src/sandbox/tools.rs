@@ -94,7 +94,7 @@ const NEVER: [&str; 14] = [
 ];
 
 /// Files with credentials, in whichever tool's folder they are.
-const SECRETS: [&str; 11] = [
+const SECRETS: [&str; 12] = [
     ".env",
     ".git-credentials",
     ".netrc",
@@ -102,6 +102,7 @@ const SECRETS: [&str; 11] = [
     ".pypirc",
     "auth.json",
     "config/auth.json",
+    "corefx",
     "credentials",
     "credentials.toml",
     "etc/npmrc",
@@ -140,4 +141,59 @@ fn may_show(home: &Path, path: &Path) -> bool {
 /// Where credentials may be in folders that are shown.
 pub(super) fn secrets(shown: &[PathBuf]) -> Vec<PathBuf> {
     shown.iter().flat_map(|dir| SECRETS.iter().map(|name| dir.join(name))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(vars: &[(&str, &str)]) -> Vec<String> {
+        let vars = vars.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let env = Env { vars, home: Some("/home/u".into()), ..Env::default() };
+        tool_paths(&env).into_iter().map(|path| path.display().to_string()).collect()
+    }
+
+    #[test]
+    fn folders_of_the_path_are_shown_with_what_they_belong_to() {
+        let all = shown(&[("PATH", "/home/u/.odd/bin:/home/u/x/shims:/home/u/plain:/usr/bin:relative/bin")]);
+        for there in ["/home/u/.odd", "/home/u/x", "/home/u/plain", "/home/u/.cargo", "/home/u/.local/bin"] {
+            assert!(all.iter().any(|path| path == there), "{there}: {all:?}");
+        }
+        assert!(all.iter().all(|path| path.starts_with("/home/u/")), "{all:?}");
+    }
+
+    #[test]
+    fn variables_name_tools_too() {
+        let all = shown(&[("CARGO_HOME", "/home/u/own/cargo"), ("NVM_DIR", "/opt/nvm"), ("PYENV_ROOT", "relative")]);
+        assert!(all.contains(&"/home/u/own/cargo".to_owned()), "{all:?}");
+        assert!(
+            !all.iter().any(|path| path.contains("nvm") && path.starts_with("/opt") || path == "relative"),
+            "{all:?}"
+        );
+    }
+
+    #[test]
+    fn nothing_that_is_shared_or_secret_is_shown_whoever_names_it() {
+        let path = "/home/u/bin:/home/u/.local/bin:/home/u/.ssh/bin:/home/u/.aws:/home/u/.docker/bin:/home/u:\
+                    /home/u/x/../.gnupg/bin:/home/u/.config/gh/bin";
+        let all =
+            shown(&[("PATH", path), ("CARGO_HOME", "/home/u"), ("GOROOT", "/home/u/.config"), ("NVM_DIR", "/home")]);
+        for never in ["/home/u", "/home/u/.local", "/home/u/.config", "/home", "/home/u/.aws"] {
+            assert!(!all.iter().any(|path| path == never), "{never}: {all:?}");
+        }
+        for never in [".ssh", ".docker", ".gnupg", ".config/gh"] {
+            assert!(!all.iter().any(|path| path.contains(never)), "{never}: {all:?}");
+        }
+        assert!(all.contains(&"/home/u/bin".to_owned()), "{all:?}");
+        let nobody = Env { home: None, ..Env::default() };
+        assert!(tool_paths(&nobody).is_empty());
+    }
+
+    #[test]
+    fn credentials_are_looked_for_in_every_tools_folder() {
+        let secrets = secrets(&["/home/u/.cargo".into(), "/home/u/own/cargo".into()]);
+        for there in ["/home/u/.cargo/credentials.toml", "/home/u/own/cargo/credentials", "/home/u/own/cargo/.npmrc"] {
+            assert!(secrets.contains(&there.into()), "{there}");
+        }
+    }
 }

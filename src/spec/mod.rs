@@ -7,16 +7,18 @@ use crate::base::{
     json::{self, Limits},
 };
 
+mod answer;
 mod errors;
 pub mod model;
 mod schema;
 mod semantic;
 mod skeleton;
 
+pub use answer::answer_schema;
 pub use errors::SpecError;
 use model::Spec;
 pub use schema::{schema, schema_digests, schema_names};
-pub use skeleton::{Skeleton, skeleton};
+pub use skeleton::{Skeleton, differences, skeleton};
 
 /// Reads a spec from untrusted bytes: bounds, then the schema, then what a schema cannot say. Each step tells all that it
 /// finds; what a later step would say of a broken shape would only confuse.

@@ -10,10 +10,12 @@ use crate::base::{Sha256, text};
 
 /// Every schema by the name that `git otto schema` takes.
 const SCHEMAS: &[(&str, &str)] = &[
+    ("audit", include_str!("../../schemas/audit.json")),
     ("event", include_str!("../../schemas/event.json")),
     ("packet", include_str!("../../schemas/packet.json")),
     ("question", include_str!("../../schemas/question.json")),
     ("recording", include_str!("../../schemas/recording.json")),
+    ("request", include_str!("../../schemas/request.json")),
     ("result", include_str!("../../schemas/result.json")),
     ("spec", include_str!("../../schemas/spec.json")),
     ("structure.api", include_str!("../../schemas/structure/api.json")),

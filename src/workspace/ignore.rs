@@ -11,9 +11,10 @@ use gix::{
 use super::Result;
 use crate::git::{BStr, Entry, Mode, Repo};
 
-/// Left behind by setup and by test runs, in whatever project.
+/// Left behind by setup, by test runs and by agents, in whatever project.
 const OWN: &[u8] =
-    b"node_modules/\n.venv/\n__pycache__/\n*.pyc\n.pytest_cache/\n.mypy_cache/\n.ruff_cache/\n.tox/\n.DS_Store\n";
+    b"node_modules/\n.venv/\n__pycache__/\n*.pyc\n.pytest_cache/\n.mypy_cache/\n.ruff_cache/\n.tox/\n.DS_Store\n\
+    .aider.tags.cache*/\n";
 
 /// The largest ignore file that is read.
 const MAX: u64 = 1 << 20;

@@ -35,6 +35,9 @@ pub const MAX_FILE: u64 = 50 << 20;
 /// Where transcripts of agents are kept, beside the workspaces of a run.
 const TRANSCRIPTS: &str = "transcripts";
 
+/// Where conversations with models are kept that no program keeps, beside them.
+const SESSIONS: &str = "sessions";
+
 /// What can go wrong with a workspace.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -145,7 +148,7 @@ impl Workspace {
         world.faults.hit(Point::WorkspaceCreateAfter).map_err(io_at("create", &home))?;
         let (dir, scratch) = (home.join("tree"), home.join("scratch"));
         let last = new.file_name().map(|n| n.to_string_lossy().replacen("new-", "", 1)).unwrap_or_default();
-        let transcript = root.join(TRANSCRIPTS).join(format!("{last}-{}.txt", of.n));
+        let transcript = transcript(root, &format!("{last}-{}", of.n));
         Ok(Workspace { home, dir, scratch, transcript, base_tree, seen })
     }
 
@@ -171,6 +174,16 @@ impl Workspace {
     }
 }
 
+/// The folder for conversations with models in a run's folder; it stays when workspaces go.
+pub fn sessions(root: &Path) -> PathBuf {
+    root.join(SESSIONS)
+}
+
+/// The file for the transcript of that name; it stays when the workspaces go.
+pub fn transcript(root: &Path, name: &str) -> PathBuf {
+    root.join(TRANSCRIPTS).join(format!("{}.txt", place::plain(name)))
+}
+
 /// How many folders of workspaces and checkouts are left in a run's folder.
 pub fn leftovers(root: &Path) -> Result<usize> {
     Ok(folders(root)?.len())
@@ -193,7 +206,8 @@ fn folders(root: &Path) -> Result<Vec<PathBuf>> {
     let mut out = Vec::new();
     for entry in read {
         let entry = entry.map_err(io_at("read", root))?;
-        if entry.file_name() != TRANSCRIPTS && entry.file_type().is_ok_and(|t| t.is_dir()) {
+        let stays = [TRANSCRIPTS, SESSIONS].iter().any(|name| entry.file_name() == *name);
+        if !stays && entry.file_type().is_ok_and(|t| t.is_dir()) {
             out.push(entry.path());
         }
     }

@@ -32,6 +32,7 @@ fn go(dir: &Path, attempt: u32, steps: Value) -> Outcome {
         checks: Default::default(),
         green_on_base: vec![],
         failures: vec![],
+        contracts: vec![],
         workspace: workspace.clone(),
         blocks: vec![],
     };
@@ -45,6 +46,7 @@ fn go(dir: &Path, attempt: u32, steps: Value) -> Outcome {
         scratch: dir,
         may_write: &|_| Ok(()),
         session: Session::default(),
+        sessions: &dir.join("sessions"),
         bounds: Bounds { wall: Duration::from_secs(60), idle: None, usd_micros: None },
         transcript: &dir.join("transcript"),
         notice: &|_| {},

@@ -31,7 +31,7 @@ fn allowed(from: &str, to: &[&str]) -> bool {
         "store" => ["base", "git"].contains(&module),
         "journal" => ["base", "git", "store"].contains(&module) || (module == "checks" && model),
         "workspace" => ["base", "git"].contains(&module),
-        "gate" => ["base", "git", "store", "journal", "checks", "workspace"].contains(&module),
+        "gate" => ["base", "git", "store", "journal", "checks", "sandbox", "workspace"].contains(&module),
         // The intent is read into a spec: that is its answer, so it knows what a spec is.
         "intent" => SERVICES.contains(&module) || (module == "spec" && model),
         "recover" | "sync" | "hook" => SERVICES.contains(&module) || model,

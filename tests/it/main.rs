@@ -2,18 +2,26 @@
 // These are helpers and tests of one binary; clippy only sees through `#[test]` functions themselves.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that meets an error has failed, and says why")]
 
+#[cfg(feature = "faults")]
+mod acp;
 mod crash;
 mod fake_agent;
 #[cfg(feature = "faults")]
 mod flows;
 mod generated;
+#[cfg(target_os = "linux")]
+mod hostile;
+mod http_agents;
 mod interrupt;
 mod layering;
 mod malformed;
+mod model_tests;
 mod reading;
 mod readme;
+mod recordings;
 #[cfg(target_os = "linux")]
 mod sandbox;
+mod sessions;
 #[allow(dead_code, reason = "every module of tests uses a part of it")]
 mod support;
 mod support_tests;

@@ -285,7 +285,15 @@ fn doctor_names_what_stands_in_the_way_and_how_to_mend_it() {
     for what in ["git", "state", "identity", "branches", "runs", "locks", "workspaces"] {
         assert_eq!(find(&json, what)["level"], "good", "{what}: {json}");
     }
-    assert!(find(&json, "confinement")["text"].as_str().unwrap().contains("unconfined"));
+    for level in ["bubblewrap", "landlock"] {
+        let tried = find(&json, level);
+        let works = tried["level"] == "good";
+        assert_eq!(tried["text"].as_str().unwrap().contains("works"), works, "{tried}");
+    }
+    let levels = ["bubblewrap", "landlock"].into_iter().filter(|level| find(&json, level)["level"] == "good");
+    let best = levels.chain(["nothing"]).next().unwrap().to_owned();
+    let used = find(&json, "confinement");
+    assert!(used["text"].as_str().unwrap().starts_with(&best), "{used}");
 
     s.write("repo/.git/index.lock", "");
     let lock = find(&findings(0), "locks");

@@ -52,6 +52,7 @@ impl Room {
                 stdout: "".into(),
                 stderr: "".into(),
             }],
+            contracts: vec![],
             workspace: self.tree(),
             blocks,
         }
@@ -67,6 +68,7 @@ impl Room {
             scratch: &self.dir.path().join("scratch"),
             may_write: &|_| Ok(()),
             session: Session::default(),
+            sessions: &self.dir.path().join("sessions"),
             bounds: self.bounds,
             transcript: &self.dir.path().join("logs/1.txt"),
             notice: &|_| {},

@@ -43,6 +43,7 @@ fn play(recording: &Recording, dir: &Path, nth: u32) -> (Outcome, Vec<Event>) {
         scratch: dir,
         may_write: &|_| Ok(()),
         session: Session::default(),
+        sessions: dir,
         bounds: Bounds { wall: Duration::from_secs(1), idle: None, usd_micros: None },
         transcript: dir,
         notice: &|event| told.lock().unwrap().push(event),

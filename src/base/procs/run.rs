@@ -117,7 +117,7 @@ pub enum Stream {
 pub trait Listener: Send {
     /// More bytes of a stream, as they came.
     fn hear(&mut self, stream: Stream, bytes: &[u8]);
-    /// Whether the program has said its last word: then it has thirty seconds to end.
+    /// Whether the program has said its last word: then it has thirty seconds to end, unless it goes on to say more.
     fn is_over(&self) -> bool {
         false
     }
@@ -195,10 +195,11 @@ pub async fn listen(
         let Some((stream, bytes)) = heard else { continue };
         quiet.as_mut().reset(tokio::time::Instant::now() + bounds.idle.unwrap_or(long));
         listener.hear(stream, bytes);
-        if !over && ended.is_none() && limit.is_none() && listener.is_over() {
-            over = true;
+        if ended.is_none() && limit.is_none() && over != listener.is_over() {
+            over = !over;
             let left = bounds.wall.saturating_sub(start.elapsed());
-            wall.as_mut().reset(tokio::time::Instant::now() + left.min(GRACE));
+            let left = if over { left.min(GRACE) } else { left };
+            wall.as_mut().reset(tokio::time::Instant::now() + left);
         }
     }
     let ended = ended.ok_or_else(|| io::Error::other("the program did not end"))?;

@@ -6,6 +6,7 @@ use super::{Finding, Level};
 use crate::{
     base::{Failure, procs, text::one_line},
     cli::Start,
+    sandbox::{self, Available, Mode},
 };
 
 /// The oldest git that can do all that is asked of it: 2.38 brought `merge-tree --write-tree`.
@@ -15,14 +16,13 @@ const OLDEST_GIT: (u32, u32) = (2, 38);
 pub(super) fn look(start: &Start) -> Result<Vec<Finding>, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(async {
-        vec![
+        let mut found = vec![
             git(tried(start, &["git", "--version"]).await),
             Finding::new("git otto", Level::Good, format!("version {}, gix {}", env!("CARGO_PKG_VERSION"), gix_version())),
             state_dir(start),
-            bubblewrap(tried(start, &["bwrap", "--unshare-all", "--ro-bind", "/", "/", "true"]).await),
-            landlock(),
-            Finding::new("confinement", Level::Note, "agents and checks run unconfined in this version"),
-        ]
+        ];
+        found.extend(confinement(&sandbox::probe(&start.world).await));
+        found
     }))
 }
 
@@ -81,20 +81,33 @@ fn state_dir(start: &Start) -> Finding {
     }
 }
 
-fn bubblewrap(said: Result<String, String>) -> Finding {
-    match said {
-        Ok(_) => Finding::new("bubblewrap", Level::Note, "it works here; this version does not use it"),
-        Err(why) => Finding::new("bubblewrap", Level::Note, format!("it does not work here: {why}")),
-    }
-}
-
-fn landlock() -> Finding {
-    let text = match std::fs::read_to_string("/sys/kernel/security/lsm") {
-        Ok(list) if list.split(',').any(|l| l.trim() == "landlock") => "the kernel lists it; this version does not use it",
-        Ok(_) => "the kernel does not list it",
-        Err(_) => "whether the kernel has it cannot be read here",
+/// What each level of confinement does here, and which one is used.
+fn confinement(available: &Available) -> Vec<Finding> {
+    let bubblewrap = match &available.bubblewrap {
+        Ok(path) => {
+            let text = format!("{} was tried and works: hides what is the user's, and the network where it is off", path.display());
+            Finding::new("bubblewrap", Level::Good, text)
+        }
+        Err(why) => {
+            Finding::new("bubblewrap", Level::Note, format!("it was tried and does not work: {why}")).mend(sandbox::INSTALL)
+        }
     };
-    Finding::new("landlock", Level::Note, text)
+    let landlock = match &available.landlock {
+        Ok(kernel) => {
+            let open = kernel.open(false).join("; ");
+            Finding::new("landlock", Level::Good, format!("interface {} was tried and works; open stay {open}", kernel.abi))
+        }
+        Err(why) => Finding::new("landlock", Level::Note, format!("it was tried and does not work: {why}")),
+    };
+    let used = match sandbox::choose(Mode::Auto, available) {
+        Err(failure) => Finding::failed("confinement", failure),
+        Ok(sandbox::Level::None) => {
+            let text = "nothing confines agents and checks here: they can read and write whatever the user can";
+            Finding::new("confinement", Level::Warning, text).mend(sandbox::INSTALL)
+        }
+        Ok(level) => Finding::new("confinement", Level::Good, format!("{level} is the best that works here")),
+    };
+    vec![bubblewrap, landlock, used]
 }
 
 #[cfg(test)]

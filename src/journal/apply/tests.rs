@@ -238,6 +238,20 @@ fn results_that_contradict_themselves_and_unknown_rounds_are_refused() {
 }
 
 #[test]
+fn an_agent_of_the_run_judges_it_and_is_paid_once() {
+    let mut s = Story::default();
+    let asked = || Kind::AgentStarted { provider: "claude".into(), role: "audit".into(), session: None };
+    let cost = Cost { usd_micros: 7, input_tokens: 2, output_tokens: 1 };
+    s.run(asked());
+    assert_eq!(s.state.problems.pop(), Some("event a-1 (agent.started): no audit is under way".into()));
+    s.run(Kind::AuditStarted { round: 1, commit: oid('2') }).run(asked());
+    s.run(Kind::AgentFinished { cost, duration_ms: 1, summary: String::new() });
+    assert_eq!(s.state.audit.as_ref().and_then(|a| a.agent.as_deref()), Some("claude"));
+    assert_eq!(s.state.cost, cost);
+    assert!(s.state.slices.is_empty() && s.state.problems.is_empty(), "{:?}", s.state.problems);
+}
+
+#[test]
 fn problems_are_bounded() {
     let mut s = Story::default();
     for _ in 0..1500 {

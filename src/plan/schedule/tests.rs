@@ -202,7 +202,8 @@ fn play(plan: &Plan, mut dice: impl FnMut() -> u8) -> RunState {
                 }
                 Step::Audit => {
                     let findings: Vec<Finding> = Vec::new();
-                    state.audit = Some(Audit { round: 1, commit: oid(), verdict: Some(Verdict::Passed), findings });
+                    state.audit =
+                        Some(Audit { round: 1, commit: oid(), verdict: Some(Verdict::Passed), findings, agent: None });
                 }
                 Step::Finish => return state,
             }

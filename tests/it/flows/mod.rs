@@ -4,6 +4,7 @@ mod agents;
 mod checkout;
 mod people;
 mod places;
+mod prose;
 mod queue;
 mod refusals;
 mod slices;

@@ -41,6 +41,13 @@ fn eventually(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
+/// A program with a daemon and with stubborn children, all of them there.
+fn started(procs: &dyn Procs, p: &Place, word: &str) -> Child {
+    let child = procs.spawn(&p.spec(&["sh", "-c", &format!("{DAEMON}{STUBBORN} wait")])).unwrap();
+    eventually("it does not start", || runs(word));
+    child
+}
+
 #[test]
 fn a_program_ends_as_it_ended() {
     let p = Place::new();
@@ -107,10 +114,16 @@ fn the_programs_variables_do_not_lead_the_supervisor() {
 fn a_program_that_is_not_there_is_an_error_at_once() {
     let p = Place::new();
     for level in levels() {
-        let _inside = runtime();
-        let _inside = _inside.enter();
-        let missing = p.confined(level).spawn(&p.spec(&["otto-test-no-such-program"])).unwrap_err();
-        assert_eq!(missing.kind(), io::ErrorKind::NotFound, "{level}");
+        let runtime = runtime();
+        let _inside = runtime.enter();
+        let kinds = ["otto-test-no-such-program", "./no-such-program", "./own", "/etc"]
+            .map(|program| p.confined(level).spawn(&p.spec(&[program])).unwrap_err().kind());
+        let (missing, forbidden) = (io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied);
+        assert_eq!(kinds, [missing, missing, forbidden, forbidden], "{level}");
+        // What only shows when it starts.
+        p.s.script("state/git-otto/0123/ws-1/tree/broken", "#!/no/such/interpreter\n");
+        let broken = p.run(level, &p.spec(&["./broken"]));
+        assert!(matches!(broken.ended, Ended::Exit(126 | 127)), "{level}: {:?} {}", broken.ended, words(&broken));
     }
 }
 
@@ -126,6 +139,10 @@ fn limits_hold() {
         assert_ne!(big.ended, Ended::Exit(0), "{level}");
         assert_eq!(p.says(level, "grep NoNewPrivs /proc/self/status | tr -d '[:blank:]'"), "NoNewPrivs:1\n", "{level}");
         p.says(level, "rm -f sparse");
+        // Not of the session that the user's terminal belongs to: a program could type there.
+        let session = p.says(level, "cut -d ' ' -f 6 /proc/self/stat");
+        let own = rustix::process::getsid(None).unwrap().as_raw_nonzero();
+        assert_ne!(session.trim(), own.to_string(), "{level}");
     }
 }
 
@@ -163,8 +180,7 @@ fn dropping_ends_everything() {
         let (p, word) = place();
         let runtime = runtime();
         let _inside = runtime.enter();
-        let child = p.confined(level).spawn(&p.spec(&["sh", "-c", &format!("{DAEMON}{STUBBORN} wait")])).unwrap();
-        eventually("it does not start", || runs(&word));
+        let child = started(&p.confined(level), &p, &word);
         drop(child);
         assert!(!runs(&word), "{level}");
     }
@@ -178,8 +194,7 @@ fn killing_the_supervisor_ends_everything() {
             let (p, word) = place();
             let runtime = runtime();
             let _inside = runtime.enter();
-            let child = p.confined(level).spawn(&p.spec(&["sh", "-c", &format!("{DAEMON}{STUBBORN} wait")])).unwrap();
-            eventually("it does not start", || runs(&word));
+            let child = started(&p.confined(level), &p, &word);
             let pid = Pid::from_raw(child.id.pid).unwrap();
             match whole_group {
                 true => kill_process_group(pid, Signal::KILL).unwrap(),
@@ -198,8 +213,7 @@ fn killing_what_is_right_below_the_supervisor_ends_everything() {
         let (p, word) = place();
         let runtime = runtime();
         let _inside = runtime.enter();
-        let child = p.confined(level).spawn(&p.spec(&["sh", "-c", &format!("{DAEMON}{STUBBORN} wait")])).unwrap();
-        eventually("it does not start", || runs(&word));
+        let child = started(&p.confined(level), &p, &word);
         for inner in children(child.id.pid) {
             kill_process(Pid::from_raw(inner).unwrap(), Signal::KILL).unwrap();
         }
@@ -295,8 +309,7 @@ fn what_a_dead_process_left_is_found_and_ended() {
         let _inside = runtime.enter();
         let dir = p.s.path("state/git-otto/0123");
         let recorded = Recorded::new(Arc::new(p.confined(level)), &dir);
-        let child = recorded.spawn(&p.spec(&["sh", "-c", &format!("{DAEMON}{STUBBORN} wait")])).unwrap();
-        eventually("it does not start", || runs(&word));
+        let child = started(&recorded, &p, &word);
         let orphans = procs::orphans(&dir).unwrap();
         assert_eq!(orphans, std::slice::from_ref(&child.id), "{level}");
         procs::end(&orphans[0], &dir).unwrap();

@@ -4,6 +4,7 @@
 //! Nothing here reads the user's files or depends on the wall clock. On failure the seed and every command that ran are
 //! printed.
 
+pub mod model;
 mod snapshot;
 
 use std::{
@@ -67,10 +68,18 @@ impl Sandbox {
         Self::initialised(&[])
     }
 
-    /// The same, with further arguments of `git init`.
+    /// The same, outside of `/tmp`, which is another one for confined programs.
+    pub fn outside_of_tmp() -> Sandbox {
+        Self::begun(Self::below(Path::new(env!("CARGO_TARGET_TMPDIR"))), &[])
+    }
+
+    /// The same as `new`, with further arguments of `git init`.
     pub fn initialised(args: &[&str]) -> Sandbox {
-        let s = Self::without_identity();
-        s.write("home/.gitconfig", "[user]\n\tname = Ann Author\n\temail = ann@example.org\n");
+        Self::begun(Self::without_identity(), args)
+    }
+
+    fn begun(s: Sandbox, args: &[&str]) -> Sandbox {
+        s.write("home/.gitconfig", "[user]\n\tname = Ann Author\n\temail = ann@example.org\n[otto]\n\tsandbox = off\n");
         s.git(&[&["init", "-q", "-b", "main"], args, &["."]].concat());
         s.write("repo/README.md", "A repository.\n");
         s.git(&["add", "README.md"]);
@@ -80,7 +89,12 @@ impl Sandbox {
 
     /// The folders alone: no repository, an empty HOME.
     pub fn without_identity() -> Sandbox {
-        let root = tempfile::Builder::new().prefix("otto-it-").tempdir().unwrap();
+        Self::below(&std::env::temp_dir())
+    }
+
+    /// The same below a folder.
+    fn below(dir: &Path) -> Sandbox {
+        let root = tempfile::Builder::new().prefix("otto-it-").tempdir_in(dir).unwrap();
         for dir in ["home", "state", "tmp", "repo"] {
             fs::create_dir(root.path().join(dir)).unwrap();
         }

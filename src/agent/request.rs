@@ -1,0 +1,107 @@
+//! What an agent asks for instead of working around it: another spec, or a change in a file that another slice owns. It
+//! writes a file in its workspace (`schemas/request.json`); otto decides.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::base::{json, text};
+
+/// The file, at the top of the workspace. It is no part of the product.
+pub const FILE: &str = ".otto-request.json";
+
+/// The largest request, bytes.
+pub const MAX: u64 = 64 << 10;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Another spec of the slice.
+    Amendment,
+    /// A change in a file that another slice owns.
+    Contract,
+}
+
+/// A request as its agent wrote it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// What for.
+    pub kind: Kind,
+    /// Why.
+    pub reason: String,
+    /// What should be different, in the spec's own words.
+    #[serde(default)]
+    pub change: Option<Map<String, Value>>,
+}
+
+/// Reads a request; why it is none, otherwise.
+pub fn read(bytes: &[u8]) -> Result<Request, String> {
+    let limits = json::Limits { size: MAX as usize, depth: 32 };
+    let request: Request = json::read(bytes, limits).map_err(|e| text::one_line(&e.to_string(), 200))?;
+    match request.reason.trim().is_empty() {
+        true => Err("it gives no reason".into()),
+        false => Ok(request),
+    }
+}
+
+impl Request {
+    /// What it says, for the journal: redacted, at most some thousand characters.
+    pub fn words(&self) -> String {
+        let what = match self.kind {
+            Kind::Amendment => "another spec",
+            Kind::Contract => "a change in another slice's file",
+        };
+        let change = self.change.as_ref().and_then(|c| serde_json::to_string(c).ok());
+        let change = change.map(|c| format!("; the change: {c}")).unwrap_or_default();
+        let said = format!("{what}: {}{change}", self.reason.trim());
+        let said = text::printable(&String::from_utf8_lossy(&text::redact(said.as_bytes())));
+        said.chars().take(4000).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_read_strictly() {
+        let ok = read(
+            br#"{"kind":"amendment","reason":"R2 contradicts R3, token=abcdefghijklmnopqrst","change":{"tasks":[]}}"#,
+        );
+        let request = ok.unwrap();
+        assert_eq!(request.kind, Kind::Amendment);
+        assert_eq!(request.words(), "another spec: R2 contradicts R3, token=[redacted]; the change: {\"tasks\":[]}");
+        let long = format!(r#"{{"kind":"contract","reason":"{}"}}"#, "x".repeat(MAX as usize));
+        for bad in [
+            "",
+            "[]",
+            r#"{"kind":"contract"}"#,
+            r#"{"kind":"contract","reason":" "}"#,
+            r#"{"kind":"money","reason":"x"}"#,
+            r#"{"kind":"contract","reason":"x","more":1}"#,
+            r#"{"kind":"contract","reason":"x","reason":"y"}"#,
+            r#"{"kind":"contract","reason":"x","change":"all"}"#,
+            &long,
+        ] {
+            assert!(read(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_schema_takes_what_the_reader_takes() {
+        let schema: Value = serde_json::from_str(include_str!("../../schemas/request.json")).unwrap();
+        let validator = jsonschema::draft202012::new(&schema).unwrap();
+        for text in [
+            r#"{"kind":"amendment","reason":"x"}"#,
+            r#"{"kind":"contract","reason":"x","change":{"path":"a"}}"#,
+            r#"{"kind":"contract","reason":""}"#,
+            r#"{"kind":"x","reason":"x"}"#,
+            r#"{"reason":"x"}"#,
+            r#"{"kind":"contract","reason":"x","else":1}"#,
+        ] {
+            let value: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(validator.is_valid(&value), read(text.as_bytes()).is_ok(), "{text}");
+        }
+    }
+}
