@@ -44,6 +44,10 @@ pub struct Compile<'a> {
     pub intent: &'a str,
     /// The kind of product, where the user said it.
     pub kind: Option<&'a str>,
+    /// A spec that was written before, where the user wants another one.
+    pub draft: Option<&'a str>,
+    /// What they say of it.
+    pub remark: Option<&'a str>,
     /// An overview of the repository; none of an empty one.
     pub map: Option<&'a str>,
     /// The JSON Schema of the answer.

@@ -5,6 +5,7 @@ use crate::{
     cli::{
         Start,
         session::{self, Choices, approved, refuse_unrunnable},
+        team::{self, Whom},
     },
     plan::{
         model::is_self_written,
@@ -48,9 +49,9 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
         Ok(())
     };
     match stored.record.kind.phase() {
-        Phase::Draft => match approve(start, &store, tip, args.yes, &[])? {
-            Some(commit) => answer(commit, true)?,
-            None => return Ok(Exit::Refused),
+        Phase::Draft => match approve(start, &store, tip, args.yes, &[], &Asking::default())? {
+            Decision::Approved(commit) => answer(commit, true)?,
+            Decision::Later | Decision::Again(_) => return Ok(Exit::Refused),
         },
         Phase::Approved => answer(tip, false)?,
         Phase::Closed => return Err(Failure::new(Exit::Refused, format!("the spec {} is closed", args.spec))),
@@ -58,15 +59,40 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Shows a draft on one screen and asks; gives the approving record, none if the person did not approve. Without a
-/// terminal and without `yes` nobody can be asked, and nothing is approved.
+/// What a person decided about a draft.
+pub enum Decision {
+    /// They approved it: the approving record.
+    Approved(Oid),
+    /// They did not.
+    Later,
+    /// They want another one, and say why.
+    Again(String),
+}
+
+/// What a person may be offered.
+#[derive(Default)]
+pub struct Asking<'a> {
+    /// Whom they chose to write.
+    pub whom: Option<&'a Whom>,
+    /// Whether an agent can be asked for another spec.
+    pub again: bool,
+}
+
+/// Whether an agent compiled a draft from prose, so that it can be asked again.
+pub fn is_of_prose(store: &Store, draft: Oid) -> Result<bool, Failure> {
+    Ok(matches!(record::load(&store.repo, draft)?.record.actor, record::Actor::Agent { .. }))
+}
+
+/// Shows a draft on one screen and asks. Without a terminal and without `yes` nobody can be asked, and nothing is
+/// approved.
 pub fn approve(
     start: &Start,
     store: &Store,
     draft: Oid,
     yes: bool,
     guessed: &[String],
-) -> Result<Option<Oid>, Failure> {
+    asking: &Asking<'_>,
+) -> Result<Decision, Failure> {
     let (spec, _) = approved(store, draft)?;
     refuse_unrunnable(&spec)?;
     let id = &spec.id;
@@ -75,6 +101,7 @@ pub fn approve(
         let facts = ScreenFacts {
             guessed: guessed.to_vec(),
             self_written: spec.checks().map(|(_, c)| c.id.clone()).filter(|c| is_self_written(&spec, c)).collect(),
+            writer: asking.whom.and_then(|whom| team::team(start, store, whom, &spec).ok()).map(|t| t.build.name()),
             agent_calls: spec.slices.len() as u32 * (limits.attempts + limits.repairs),
             usd_micros: limits.run_usd_micros.unwrap_or(0),
             baseline_s: None,
@@ -90,12 +117,20 @@ pub fn approve(
             return Err(later());
         }
         loop {
-            match start.ui.ask("approve? [y]es, [q]uit: ")?.to_lowercase().as_str() {
+            let question = if asking.again { "approve? [y]es, [a]sk again, [q]uit: " } else { "approve? [y]es, [q]uit: " };
+            match start.ui.ask(question)?.to_lowercase().as_str() {
                 "y" | "yes" => break,
+                "a" | "ask" if asking.again => {
+                    let remark = start.ui.ask("what should be different? ")?;
+                    if !remark.is_empty() {
+                        return Ok(Decision::Again(remark));
+                    }
+                }
                 "q" | "quit" | "n" | "no" | "" => {
                     start.ui.say(&format!("not approved; the draft is kept. Later: git otto run {id}"))?;
-                    return Ok(None);
+                    return Ok(Decision::Later);
                 }
+                other if asking.again => start.ui.say(&format!("{other:?} is none of y, a and q"))?,
                 other => start.ui.say(&format!("{other:?} is neither y nor q"))?,
             }
         }
@@ -111,5 +146,5 @@ pub fn approve(
         cost: None,
         merges: None,
     };
-    Ok(Some(record::append(store, id, new, Some(draft))?.commit))
+    Ok(Decision::Approved(record::append(store, id, new, Some(draft))?.commit))
 }

@@ -78,7 +78,7 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
         }
         Source::Prose(prose) => {
             let choices = Choices { whom: args.whom.clone(), ..Choices::default() };
-            prose::compile(start, &store, &prose, &args.wish, &choices)?
+            prose::compile(start, &store, &prose, None, &args.wish, &choices)?
         }
         Source::Spec(id) => {
             let text = format!("{id} is a spec already; compile takes an intent");

@@ -83,8 +83,15 @@ pub fn known(store: &Store, prose: &str, wish: &Wish) -> Result<Option<SpecId>, 
     Ok(None)
 }
 
-/// Has an agent compile prose into a draft.
-pub fn compile(start: &Start, store: &Store, prose: &str, wish: &Wish, choices: &Choices) -> Result<Draft, Failure> {
+/// Has an agent compile prose into a draft; `again` is one that it wrote before, and what the user says of it.
+pub fn compile(
+    start: &Start,
+    store: &Store,
+    prose: &str,
+    again: Option<(&str, &str)>,
+    wish: &Wish,
+    choices: &Choices,
+) -> Result<Draft, Failure> {
     if let Some(id) = &wish.id {
         is_open(store, id)?;
     }
@@ -137,8 +144,14 @@ pub fn compile(start: &Start, store: &Store, prose: &str, wish: &Wish, choices: 
             told => narrate(start, agent.provider.family(), told),
         },
     };
-    let ask =
-        Ask { prose, id: wish.id.as_ref(), kind: wish.kind, map: map.as_deref(), trials: wish.trials.unwrap_or(1) };
+    let ask = Ask {
+        prose,
+        again,
+        id: wish.id.as_ref(),
+        kind: wish.kind,
+        map: map.as_deref(),
+        trials: wish.trials.unwrap_or(1),
+    };
     let Compiled { mut spec, guessed, cost } = to_the_end(compiler.compile(&ask))?;
     if wish.id.is_none() {
         let draft_of_it = |stored: &record::StoredSpec| {

@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::{
     base::{Exit, Failure, Oid, RunId},
     cli::{
-        Start, approve,
+        Start,
+        approve::{self, Decision},
         drive::{Driven, Driver, drive},
         progress::{self, verdict_style, verdict_word},
         prose::{self, Wish},
@@ -80,7 +81,7 @@ pub fn run_source(
         }
     };
     let mut calls = Vec::new();
-    let (held, commit, phase, guessed) = match source {
+    let (held, mut commit, phase, mut guessed) = match source {
         Source::Prose(prose) => {
             // Who is missing is told before anybody is paid.
             team::compiler(start, store, &choices.whom)?;
@@ -89,7 +90,7 @@ pub fn run_source(
                 return Err(Failure::new(Exit::Agent, text)
                     .hint("git config otto.agent <agent>    (git otto agents lists what there is)\nor write it yourself: docs/intent.md"));
             }
-            let draft = prose::compile(start, store, &prose, wish, choices)?;
+            let draft = prose::compile(start, store, &prose, None, wish, choices)?;
             let held = lease::lock_spec(store, &draft.spec.id, "git otto run")?;
             // What was paid for is kept, whatever else is not ready.
             let (appended, phase) = source::record(store, &draft)?;
@@ -124,9 +125,21 @@ pub fn run_source(
     };
     resume::tidy(start, store, &held)?;
     let commit = match phase {
-        Phase::Draft => match approve::approve(start, store, commit, yes, &guessed)? {
-            Some(commit) => commit,
-            None => return Ok(Exit::Refused),
+        Phase::Draft => loop {
+            let writer = approve::Asking { whom: Some(&choices.whom), again: approve::is_of_prose(store, commit)? };
+            match approve::approve(start, store, commit, yes, &guessed, &writer)? {
+                Decision::Approved(commit) => break commit,
+                Decision::Later => return Ok(Exit::Refused),
+                Decision::Again(remark) => {
+                    let (spec, stored) = approved(store, commit)?;
+                    let before = String::from_utf8_lossy(&stored.spec_bytes).into_owned();
+                    let wish = Wish { id: Some(spec.id.clone()), kind: Some(spec.project_kind), trials: None };
+                    let draft = prose::compile(start, store, &spec.intent, Some((&before, &remark)), &wish, choices)?;
+                    commit = source::record(store, &draft)?.0.commit;
+                    calls.extend(draft.calls);
+                    guessed = draft.guessed;
+                }
+            }
         },
         Phase::Approved => commit,
         Phase::Closed => {

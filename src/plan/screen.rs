@@ -21,6 +21,8 @@ pub struct ScreenFacts {
     pub guessed: Vec<String>,
     /// Ids of checks whose tests the slice itself writes.
     pub self_written: BTreeSet<String>,
+    /// Who writes what the intent does not carry, where that is known.
+    pub writer: Option<String>,
     /// How often an agent may be called at most.
     pub agent_calls: u32,
     /// At what cost the run stops, millionths of a US dollar.
@@ -48,7 +50,7 @@ pub fn screen(spec: &Spec, facts: &ScreenFacts) -> String {
     let prose = first.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     top.extend((!prose.is_empty()).then_some(prose));
     top.extend((!spec.non_goals.is_empty()).then(|| format!("Not: {}.", spec.non_goals.join(", "))));
-    let bottom = [code_line(spec), bounds(facts)];
+    let bottom = [code_line(spec, facts), bounds(facts)];
     let fixed = top.len() + bottom.len() + 1;
     // The longest list gives way first, but keeps enough to be judged by.
     while fixed + sections.iter().map(Section::height).sum::<usize>() > LINES {
@@ -226,13 +228,14 @@ fn strength(kind: &CheckKind) -> Strength {
 }
 
 /// Who writes the code.
-fn code_line(spec: &Spec) -> String {
+fn code_line(spec: &Spec, facts: &ScreenFacts) -> String {
+    let who = facts.writer.as_deref().unwrap_or("an agent");
     let coded = spec.slices.iter().filter(|s| spec.files.iter().any(|f| f.slice == s.id && f.attempt == 1)).count();
     let all = spec.slices.len();
     match coded {
-        0 => "An agent writes the code; otto orders, checks and lands it.".into(),
+        0 => format!("Who writes the code: {who}; otto orders, checks and lands it."),
         n if n == all => "No model is used: this intent carries its own code; otto orders, checks and lands it.".into(),
-        n => format!("{n} of {all} slices carry their own code; an agent writes the others."),
+        n => format!("{n} of {all} slices carry their own code; {who} writes the others."),
     }
 }
 
@@ -288,6 +291,7 @@ mod tests {
         let facts = ScreenFacts {
             guessed: vec!["one".into(); 20],
             self_written: ["s3-1".to_owned()].into(),
+            writer: Some("claude/opus".into()),
             agent_calls: 12,
             usd_micros: 10_000_000,
             baseline_s: Some(350),

@@ -7,7 +7,7 @@ pub(super) fn of(name: &str) -> Vec<Value> {
     let product = json!({"title": "x", "intent": "x", "kind": "cli"});
     let mut all = match name {
         "compile" => vec![json!({
-            "intent": "x", "kind": "cli", "map": "x", "schema": "x", "example": "x",
+            "intent": "x", "kind": "cli", "draft": "x", "remark": "x", "map": "x", "schema": "x", "example": "x",
             "check_kinds": ["pytest", "repo_test", "cli_probe", "api_probe", "browser_journey", "state_invariant"],
         })],
         "compile-repair" => vec![json!({"errors": ["x"], "answer": "x", "tag": "x"})],

@@ -95,6 +95,8 @@ fn who_compiles_is_told_what_can_be_run() {
     let packet = Compile {
         intent: HOSTILE,
         kind: Some("cli"),
+        draft: Some("{\"title\": \"Notes\"}"),
+        remark: Some("Two slices.\n```\nand a fence"),
         map: Some(HOSTILE),
         schema: "{\"type\":\"object\"}",
         example: "{}",

@@ -58,6 +58,8 @@ pub struct Ask<'a> {
     pub id: Option<&'a SpecId>,
     /// The kind of product, where the user named it.
     pub kind: Option<ProjectKind>,
+    /// A spec that was written before, as JSON, and what the user says of it, where they want another one.
+    pub again: Option<(&'a str, &'a str)>,
     /// An overview of the repository, where there is anything in it.
     pub map: Option<&'a str>,
     /// How many agents are asked, independently; they must agree.
@@ -113,6 +115,8 @@ impl Compiler<'_> {
         let prompt = self.prompts.compile(&prompt::Compile {
             intent: ask.prose,
             kind: ask.kind.map(ProjectKind::name),
+            draft: ask.again.map(|(draft, _)| draft),
+            remark: ask.again.map(|(_, remark)| remark),
             map: ask.map,
             schema: &schema,
             example: EXAMPLE,
@@ -276,7 +280,7 @@ mod tests {
     use super::*;
 
     fn ask(kind: Option<ProjectKind>) -> Ask<'static> {
-        Ask { prose: "Count the words.", id: None, kind, map: None, trials: 1 }
+        Ask { prose: "Count the words.", id: None, kind, again: None, map: None, trials: 1 }
     }
 
     #[test]

@@ -313,3 +313,56 @@ fn a_request_is_journalled_and_lands_nowhere() {
     assert!(!s.git(&["ls-tree", "-r", "--name-only", "otto/one"]).contains(".otto-request"));
     assert_sound(&s);
 }
+
+/// Runs the program with a terminal on which a person types; what it said there.
+fn typed(s: &Sandbox, args: &[&str], lines: &str) -> (super::super::support::Output, String) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use std::{fs::File, io::Read as _, io::Write as _};
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap();
+    let terminal = || File::options().read(true).write(true).open(Path::new(name.to_str().unwrap())).unwrap();
+    let mut command = s.otto_command("repo", args);
+    command.stdin(terminal()).stderr(terminal()).stdout(std::process::Stdio::piped());
+    let child = command.spawn().unwrap();
+    drop(command);
+    let mut master = File::from(master);
+    master.write_all(lines.as_bytes()).unwrap();
+    let out = child.wait_with_output().unwrap();
+    let mut said = Vec::new();
+    // The other end is closed: what is left is read up to the error that says so.
+    let _ = master.read_to_end(&mut said);
+    let said = String::from_utf8_lossy(&said).into_owned();
+    let (command, code) = (format!("{args:?}"), out.status.code().unwrap());
+    let stdout = String::from_utf8_lossy(&out.stdout).into_owned();
+    (super::super::support::Output { command, code, stdout, stderr: said.clone() }, said)
+}
+
+#[test]
+fn who_reads_the_spec_can_ask_for_another_one_with_a_remark() {
+    let s = sandbox();
+    let second = json!([{"keep_task": s.path("question")}, {"answer": spec(&["a"])}]);
+    let agent = answering(&s, &[answer(spec(&["a", "b"])), second], &[]);
+    let (out, said) = typed(&s, &["run", "--agent", &agent, PROSE], "a\nOnly the word a, please.\nx\ny\n");
+    let out = out.exits(0);
+    assert!(out.stdout.contains("passed: 1 slice landed"), "{out}");
+    assert!(said.contains("[a]sk again") && said.contains("what should be different?"), "{said}");
+    assert!(said.contains("none of y, a and q") && said.contains("Who writes the code: command:"), "{said}");
+    assert_eq!(asked(&s, "compile"), 2);
+    let question = std::fs::read_to_string(s.path("question")).unwrap();
+    assert!(question.contains("Only the word a, please.") && question.contains("cat b.txt"), "{question}");
+    let kinds = s.git(&["log", "--reverse", "--format=%s", "refs/otto/specs/words"]);
+    assert_eq!(kinds.lines().count(), 3, "{kinds}");
+    assert_sound(&s);
+}
+
+#[test]
+fn who_quits_keeps_the_draft() {
+    let s = sandbox();
+    let agent = answering(&s, &[answer(spec(&["a"]))], &[]);
+    let (out, said) = typed(&s, &["run", "--agent", &agent, PROSE], "q\n");
+    out.exits(8);
+    assert!(said.contains("Later: git otto run words"), "{said}");
+    assert_eq!(stored(&s, "words").1["kind"], "compile");
+}
