@@ -60,21 +60,26 @@ pub fn survey(gate: &Gate, plan: &Plan, lane: &Lane) -> Result<Repairs, Failure>
     Ok(repairs)
 }
 
-/// Keeps what agents had written when the process died, before their workspaces go.
-fn keep(gate: &Gate, plan: &Plan) -> Result<(), Failure> {
+/// Keeps what agents had written when the process died, before their workspaces go; says so in words. A workspace that
+/// cannot be read any more is no reason to go on never.
+fn keep(gate: &Gate, plan: &Plan) -> Result<Vec<String>, Failure> {
+    let mut told = Vec::new();
     for Left { of, base, workspace } in workspace::left(gate.repo(), &gate.root)? {
         let Some(slice) = plan.spec.slice(&of.slice) else { continue };
         // What the intent itself carries is not lost.
         if plan.spec.files.iter().any(|f| f.slice == of.slice) {
             continue;
         }
-        let snapshot = workspace.snapshot(gate.repo(), &slice.owned_paths)?;
-        if !snapshot.changes.is_empty() {
-            let (store, run, tree) = (&gate.store, &gate.run, snapshot.tree);
-            run::keep_wip(store, run, &of.slice, base, tree, &of.left_behind())?;
+        match workspace.snapshot(gate.repo(), &slice.owned_paths) {
+            Ok(snapshot) if snapshot.changes.is_empty() => {}
+            Ok(snapshot) => {
+                run::keep_wip(&gate.store, &gate.run, &of.slice, base, snapshot.tree, &of.left_behind())?;
+                told.push(format!("keep what the agent of `{}` had written", of.slice));
+            }
+            Err(e) => told.push(format!("what the agent of `{}` had written cannot be read: {e}", of.slice)),
         }
     }
-    Ok(())
+    Ok(told)
 }
 
 /// Performs the repairs; `record_landing` writes the landing and its receipt.
@@ -100,7 +105,7 @@ pub fn perform(
         }
     }
     lane.unpin_all()?;
-    keep(gate, plan)?;
+    actions.extend(keep(gate, plan)?);
     workspace::sweep(&gate.world, &gate.root)?;
     if !actions.is_empty() {
         gate.log.record(&[Fact::run(Kind::RecoveryPerformed { actions })])?;
