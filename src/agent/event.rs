@@ -12,6 +12,8 @@ pub enum Event {
     Tool(String, String),
     /// A tool was denied to it.
     Denied(String),
+    /// It made a sign of life that says nothing of its work.
+    Stirred,
     /// It waits, and why: a retry after an error of its endpoint, a limit of its rate.
     Waiting(String),
 }

@@ -193,6 +193,7 @@ impl Hearing<'_> {
 
 impl Listener for Hearing<'_> {
     fn hear(&mut self, stream: Stream, bytes: &[u8]) {
+        (self.notice)(Event::Stirred);
         if stream == Stream::Stdout {
             let Hearing { adapter, lines, notice } = self;
             lines.push(bytes, &mut |line| adapter.line(line, *notice));

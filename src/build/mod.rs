@@ -36,7 +36,7 @@ pub struct Build<'a> {
     /// What agents are told.
     pub prompts: &'a Prompts,
     /// Who is told what the agent does.
-    pub live: &'a Live,
+    pub live: &'a Live<'a>,
     /// The slice.
     pub slice: &'a Slice,
 }

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Who is told what an agent does at a slice.
-pub type Live = dyn Fn(&SliceId, &Event) + Send + Sync;
+pub type Live<'a> = dyn Fn(&SliceId, &Event) + Send + Sync + 'a;
 
 impl Build<'_> {
     /// Has the agent write in a workspace of its own and commits what it wrote; none if there is nothing to judge.

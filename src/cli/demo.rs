@@ -7,8 +7,10 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use crate::{
     base::{Env, Exit, Failure, World, procs},
     cli::{
-        Start, progress, resume,
+        Start,
+        progress::Progress,
         prose::Wish,
+        resume,
         run::run_source,
         session::Choices,
         source::Source,
@@ -75,7 +77,7 @@ fn crash(start: &Start, store: &Store) -> Result<Exit, Failure> {
         env: start.world.env.vars.clone().into_iter().collect(),
         ..Default::default()
     };
-    let watch = progress::watch(start.ui.clone());
+    let progress = Progress::new(start.ui.clone(), start.world.clock.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let landed = runtime.block_on(async {
         let mut child = start.world.procs.spawn(&spec)?;
@@ -85,7 +87,7 @@ fn crash(start: &Start, store: &Store) -> Result<Exit, Failure> {
             let mut lines = BufReader::new(stdout).lines();
             while let Some(line) = lines.next_line().await? {
                 let Ok(event) = serde_json::from_str::<Event>(&line) else { continue };
-                watch(&event, &Default::default());
+                progress.event(&event);
                 landed += u32::from(matches!(event.fact.kind, Kind::MergeLanded { .. }));
                 if landed >= CRASH_AFTER {
                     break;

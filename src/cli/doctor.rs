@@ -65,9 +65,10 @@ struct Answer<'a> {
 
 /// Runs the command.
 pub fn run(_: Args, start: &Start) -> Result<Exit, Failure> {
-    let mut findings = machine::look(start)?;
-    match start.repo() {
-        Ok(repo) => findings.extend(repository::look(&Store::new(repo, start.world.clone()))),
+    let store = start.repo().map(|repo| Store::new(repo, start.world.clone()));
+    let mut findings = machine::look(start, store.as_ref().ok())?;
+    match store {
+        Ok(store) => findings.extend(repository::look(&store)),
         Err(e) if e.exit == Exit::Usage => {
             findings.push(Finding::new("repository", Level::Note, e.to_string()).mend("git init"));
         }

@@ -8,10 +8,11 @@ use tokio::{
 };
 
 use crate::{
-    agent::{Team, prompt::Prompts},
+    agent::{self, Team, prompt::Prompts},
     audit::{self, Auditor},
     base::{Exit, Failure, Point, SliceId},
     build::{self, Build},
+    cli::progress::{self, Progress},
     gate::Gate,
     git::BString,
     journal::event::{Fact, Kind, Verdict},
@@ -41,8 +42,8 @@ pub struct Driver {
     pub team: Team,
     /// What agents are told.
     pub prompts: Prompts,
-    /// Who hears what agents do.
-    pub live: Box<build::Live>,
+    /// Who watches it for the user.
+    pub progress: Arc<Progress>,
     /// The copy of the spec that landings contain.
     pub working_copy: Option<(BString, Vec<u8>)>,
     /// How landings are told.
@@ -73,8 +74,9 @@ impl Driver {
     async fn build(&self, id: &SliceId) -> Result<(), Failure> {
         let slice = build::slice(&self.plan, id)?;
         let tip = self.lane.tip()?.commit;
-        let Driver { gate, plan, team, prompts, live, .. } = self;
-        Build { gate, plan, team, prompts, live: &**live, slice }.attempt(tip).await
+        let Driver { gate, plan, team, prompts, progress, .. } = self;
+        let live = |slice: &SliceId, event: &agent::Event| progress.hear(slice, event);
+        Build { gate, plan, team, prompts, live: &live, slice }.attempt(tip).await
     }
 
     async fn land(&self, id: &SliceId) -> Result<(), Failure> {
@@ -140,6 +142,8 @@ async fn turn(driver: &Arc<Driver>, tasks: &mut Tasks) -> Result<Driven, Failure
     let mut heartbeat = tokio::time::interval(lease::HEARTBEAT);
     heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     heartbeat.tick().await;
+    let mut notices = tokio::time::interval(progress::EVERY);
+    notices.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let log = driver.gate.log.clone();
     loop {
         let mut moved = false;
@@ -189,6 +193,7 @@ async fn turn(driver: &Arc<Driver>, tasks: &mut Tasks) -> Result<Driven, Failure
                 None => return Err(Failure::new(Exit::Internal, "nothing is left to do and the run is not finished")),
             },
             _ = heartbeat.tick() => driver.lease.renew()?,
+            _ = notices.tick() => driver.progress.tell_of_agents(driver.plan.limits.agent_idle_s),
             _ = interrupt.recv() => return Ok(Driven::Interrupted),
             _ = terminate.recv() => return Ok(Driven::Interrupted),
         }

@@ -1,45 +1,120 @@
 //! Live progress of a run: every event as it becomes durable, a line each, in words or as JSON.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use crate::{
     agent,
     base::{
         SliceId,
         text::{one_line, redact},
+        world::Clock,
     },
-    build::Live,
-    journal::{
-        event::{Event, Kind, Verdict},
-        log::Watch,
-    },
+    journal::event::{Event, Kind, Verdict},
     output::{Style, Ui},
 };
 
+/// How often it is said what agents do.
+pub const EVERY: Duration = Duration::from_secs(10);
+
 /// Who watches a run for the user.
-pub fn watch(ui: Arc<Ui>) -> Watch {
-    Box::new(move |event, _| {
-        // A terminal that went away does not stop the run.
-        let _ = if ui.is_json() { ui.answer_json(event) } else { tell(&ui, event) };
-    })
+pub struct Progress {
+    ui: Arc<Ui>,
+    clock: Arc<dyn Clock>,
+    /// The agents that are at work at slices.
+    agents: Mutex<BTreeMap<SliceId, Last>>,
 }
 
-/// Who hears what the agents of a run do: told where the user wants to hear more, and where an agent has to wait.
-pub fn live(ui: Arc<Ui>) -> Box<Live> {
-    Box::new(move |slice, event| {
-        let words = match event {
-            agent::Event::Waiting(why) => format!("waits: {}", shown(why)),
-            agent::Event::Denied(what) => format!("denied: {}", shown(what)),
-            _ if !ui.is_verbose() => return,
-            agent::Event::Text(text) => format!("says: {}", shown(text)),
-            agent::Event::Tool(name, what) => format!("uses {}: {}", shown(name), shown(what)),
-            agent::Event::Session(_) => return,
-        };
-        if !ui.is_json() {
-            let words = ui.paint(Style::Dim, &words);
-            // A terminal that went away does not stop the run.
-            let _ = ui.say(&format!("{} {words}", ui.paint(Style::Bold, &format!("{:>12}", slice.as_str()))));
+/// The last sign of an agent.
+struct Last {
+    who: String,
+    at: Instant,
+    did: String,
+}
+
+impl Progress {
+    /// Nothing has happened yet.
+    pub fn new(ui: Arc<Ui>, clock: Arc<dyn Clock>) -> Progress {
+        Progress { ui, clock, agents: Mutex::default() }
+    }
+
+    /// An event of the journal, once it is durable.
+    pub fn event(&self, event: &Event) {
+        self.follow(event);
+        // A terminal that went away does not stop the run.
+        let _ = if self.ui.is_json() { self.ui.answer_json(event) } else { tell(&self.ui, event) };
+    }
+
+    /// What an agent does: told at once where the user wants to hear more, and where it has to wait.
+    pub fn hear(&self, slice: &SliceId, event: &agent::Event) {
+        let words = words_of(event);
+        if let Some(last) = self.agents().get_mut(slice) {
+            last.at = self.clock.mono();
+            last.did = words.clone().unwrap_or_else(|| std::mem::take(&mut last.did));
         }
+        let always = matches!(event, agent::Event::Waiting(_) | agent::Event::Denied(_));
+        if let Some(words) = words.filter(|_| always || self.ui.is_verbose()) {
+            self.say(slice, &words);
+        }
+    }
+
+    /// Says what the agents do that are at work, or for how long they have been quiet.
+    pub fn tell_of_agents(&self, limit_s: u64) {
+        if self.ui.is_live() {
+            self.notices(limit_s).iter().for_each(|(slice, words)| self.say(slice, words));
+        }
+    }
+
+    fn notices(&self, limit_s: u64) -> Vec<(SliceId, String)> {
+        let now = self.clock.mono();
+        self.agents().iter().map(|(slice, last)| (slice.clone(), notice(last, now, limit_s))).collect()
+    }
+
+    /// Agents come and go with the events of the journal.
+    fn follow(&self, event: &Event) {
+        let Some(slice) = event.fact.slice.clone() else { return };
+        match &event.fact.kind {
+            Kind::AgentStarted { provider, .. } => {
+                let last = Last { who: provider.clone(), at: self.clock.mono(), did: "is at work".into() };
+                self.agents().insert(slice, last);
+            }
+            Kind::AgentFinished { .. } | Kind::AgentFailed { .. } => drop(self.agents().remove(&slice)),
+            _ => {}
+        }
+    }
+
+    fn say(&self, slice: &SliceId, words: &str) {
+        if !self.ui.is_json() {
+            let words = self.ui.paint(Style::Dim, words);
+            // A terminal that went away does not stop the run.
+            let _ = self.ui.say(&format!("{} {words}", self.ui.paint(Style::Bold, &format!("{:>12}", slice.as_str()))));
+        }
+    }
+
+    fn agents(&self) -> MutexGuard<'_, BTreeMap<SliceId, Last>> {
+        self.agents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What an agent did last, or for how long it has been quiet.
+fn notice(last: &Last, now: Instant, limit_s: u64) -> String {
+    let quiet = now.saturating_duration_since(last.at);
+    if quiet < EVERY {
+        return format!("{} {}", last.who, last.did);
+    }
+    format!("{} quiet for {} s (limit {limit_s})", last.who, quiet.as_secs())
+}
+
+fn words_of(event: &agent::Event) -> Option<String> {
+    Some(match event {
+        agent::Event::Waiting(why) => format!("waits: {}", shown(why)),
+        agent::Event::Denied(what) => format!("denied: {}", shown(what)),
+        agent::Event::Text(text) => format!("says: {}", shown(text)),
+        agent::Event::Tool(name, what) => format!("uses {}: {}", shown(name), shown(what)),
+        agent::Event::Session(_) | agent::Event::Stirred => return None,
     })
 }
 
@@ -113,5 +188,63 @@ pub fn verdict_word(verdict: Verdict) -> &'static str {
         Verdict::Passed => "passed",
         Verdict::Partial => "partial",
         Verdict::Blocked => "blocked",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{base::Timestamp, journal::event::Fact, output::Manner};
+
+    struct At(Mutex<Instant>);
+
+    impl Clock for At {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(0)
+        }
+        fn mono(&self) -> Instant {
+            *self.0.lock().unwrap()
+        }
+    }
+
+    #[test]
+    fn an_agent_is_told_of_by_what_it_did_last_then_by_how_long_it_is_quiet_until_it_ends() {
+        let clock = Arc::new(At(Mutex::new(Instant::now())));
+        let pass = |s| *clock.0.lock().unwrap() += Duration::from_secs(s);
+        let ui = Arc::new(Ui::new(Manner { quiet: true, ..Manner::default() }, true));
+        let progress = Progress::new(ui, clock.clone());
+        let slice: SliceId = "word".parse().unwrap();
+        let journalled = |kind| {
+            let fact = Fact::slice(&slice, crate::base::Sha256::of("inputs"), Some(1), kind);
+            let (id, prev, ts) = ("w-1".into(), String::new(), Timestamp::from_millis(0));
+            progress.event(&Event { v: 1, id, seq: 1, lamport: 1, ts, prev, fact });
+        };
+        let told = || progress.notices(600).into_iter().map(|(_, words)| words).collect::<Vec<_>>();
+        let hear = |event| progress.hear(&slice, &event);
+
+        hear(agent::Event::Text("of nobody who is known".into()));
+        assert!(told().is_empty());
+        journalled(Kind::AgentStarted { provider: "claude".into(), role: "build".into(), session: None });
+        assert_eq!(told(), ["claude is at work"]);
+        pass(9);
+        hear(agent::Event::Tool("Bash".into(), "cargo test".into()));
+        pass(9);
+        assert_eq!(told(), ["claude uses Bash: cargo test"]);
+        // A sign of life is no news, and no quiet.
+        hear(agent::Event::Stirred);
+        pass(9);
+        assert_eq!(told(), ["claude uses Bash: cargo test"]);
+        pass(1);
+        assert_eq!(told(), ["claude quiet for 10 s (limit 600)"]);
+        pass(80);
+        assert_eq!(told(), ["claude quiet for 90 s (limit 600)"]);
+        journalled(Kind::AgentFailed { cost: Default::default(), duration_ms: 1, detail: "it was silent".into() });
+        assert!(told().is_empty());
+    }
+
+    #[test]
+    fn what_passes_is_told_to_whoever_wants_more_but_never_in_json_or_when_quiet() {
+        let live = |quiet, json| Ui::new(Manner { quiet, json, verbose: true, ..Manner::default() }, true).is_live();
+        assert_eq!([live(false, false), live(true, false), live(false, true)], [true, false, false]);
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     base::{Exit, Failure, RunId, procs},
     cli::{
-        Start, progress,
+        Start,
         run::{conclude, drive_to_the_end},
         session::{self, Choices},
     },
@@ -73,7 +73,7 @@ pub fn go_on(start: &Start, store: &Store, held: SpecLock, id: &RunId, choices: 
         start.ui.say(&format!("{id} is finished"))?;
         return conclude(start, store, id);
     }
-    let driver = session::reopen(start, store, held, id, choices, progress::watch(start.ui.clone()))?;
+    let driver = session::reopen(start, store, held, id, choices)?;
     drive_to_the_end(start, store, driver)
 }
 

@@ -10,7 +10,7 @@ use crate::{
         Start,
         approve::{self, Decision},
         drive::{Driven, Driver, drive},
-        progress::{self, verdict_style, verdict_word},
+        progress::{verdict_style, verdict_word},
         prose::{self, Wish},
         resume,
         session::{self, Choices, approved},
@@ -163,7 +163,7 @@ pub fn run_source(
             Some(_) => {}
         }
     }
-    let driver = session::begin(start, store, held, commit, choices, progress::watch(start.ui.clone()))?;
+    let driver = session::begin(start, store, held, commit, choices)?;
     for call in calls.iter().filter(|_| driver.gate.records) {
         driver.gate.keep_recording(&call.name(), call.line()?)?;
     }

@@ -8,7 +8,7 @@ use crate::{
     cli::{
         Start,
         drive::Driver,
-        progress,
+        progress::Progress,
         team::{self, Whom},
     },
     gate::Gate,
@@ -16,14 +16,13 @@ use crate::{
     journal::{
         self, Log,
         event::{Fact, Kind},
-        log::Watch,
     },
     plan::model::{Plan, refusals},
     queue::{
         message::{self, Style},
         working_copy_path,
     },
-    sandbox::{self, Sandbox},
+    sandbox::{self, Available, Sandbox},
     spec::{self, model::Spec},
     store::{
         Store,
@@ -189,7 +188,6 @@ pub fn begin(
     lock: SpecLock,
     commit: Oid,
     choices: &Choices,
-    watch: Watch,
 ) -> Result<Arc<Driver>, Failure> {
     let (spec, _) = approved(store, commit)?;
     refuse_unrunnable(&spec)?;
@@ -219,7 +217,7 @@ pub fn begin(
     };
     let at = run::create(store, &anchor)?;
     start.world.faults.hit(Point::RunStartAfterAnchor)?;
-    open(start, store, lease, (at, anchor), (team, prompts), choices.record, watch)
+    open(start, store, lease, (at, anchor), (team, prompts), choices.record)
 }
 
 /// Takes up a run that was left.
@@ -229,13 +227,12 @@ pub fn reopen(
     lock: SpecLock,
     id: &RunId,
     choices: &Choices,
-    watch: Watch,
 ) -> Result<Arc<Driver>, Failure> {
     let (at, anchor) = run::load(&store.repo, id)?;
     let team = team::again(start, store, &choices.whom, &anchor.agents)?;
     let prompts = prompts(start, store)?;
     let lease = lock.lease(store, id, &anchor.target, choices.take_over)?;
-    open(start, store, lease, (at, anchor), (team, prompts), choices.record, watch)
+    open(start, store, lease, (at, anchor), (team, prompts), choices.record)
 }
 
 /// Lets the branch of a finished run catch up with its landings: somebody had it checked out when they were made.
@@ -268,7 +265,6 @@ fn open(
     (at, anchor): (Oid, RunAnchor),
     (team, prompts): (Team, Prompts),
     record: bool,
-    watch: Watch,
 ) -> Result<Arc<Driver>, Failure> {
     let lease = Arc::new(lease);
     let (spec, stored) = approved(store, anchor.spec_commit)?;
@@ -278,7 +274,9 @@ fn open(
     let state = replayed.state;
     let writer = journal::Writer::open(store, &anchor.run, at, state.lamport)?;
     let fresh = state.started.is_none();
-    let log = Arc::new(Log::new(writer, state, watch));
+    let progress = Arc::new(Progress::new(start.ui.clone(), start.world.clock.clone()));
+    let told = progress.clone();
+    let log = Arc::new(Log::new(writer, state, Box::new(move |event, _| told.event(event))));
     let opening = if fresh {
         Kind::RunStarted { spec: anchor.spec_commit, target: anchor.target.clone(), base: anchor.base }
     } else {
@@ -312,8 +310,7 @@ fn open(
     };
     let lane = Lane::new(store.clone(), anchor.run.clone(), anchor.target.clone(), lease.clone());
     let plan = Plan::new(anchor.spec_commit, spec, anchor.limits.clone());
-    let live = progress::live(start.ui.clone());
-    Ok(Arc::new(Driver { gate, plan, lane, lease, team, prompts, live, working_copy, style }))
+    Ok(Arc::new(Driver { gate, plan, lane, lease, team, prompts, progress, working_copy, style }))
 }
 
 /// Creates the refs of the target where a new run, or one that died at its start, lacks them.
@@ -359,10 +356,15 @@ fn style(start: &Start, store: &Store) -> Result<Style, Failure> {
 
 /// How the programs of a run are confined: what the configuration asks for, of what the machine offers.
 pub fn sandbox(start: &Start, store: &Store) -> Result<Sandbox, Failure> {
-    let mode = store.repo.config("otto.sandbox").as_deref().unwrap_or("auto").parse()?;
-    let network = store.repo.config("otto.sandbox.network").as_deref().unwrap_or("all").parse()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let available = Arc::new(runtime.block_on(sandbox::probe(&start.world)));
+    sandbox_of(start, store, available)
+}
+
+/// The same on a machine that was tried.
+pub fn sandbox_of(start: &Start, store: &Store, available: Arc<Available>) -> Result<Sandbox, Failure> {
+    let mode = store.repo.config("otto.sandbox").as_deref().unwrap_or("auto").parse()?;
+    let network = store.repo.config("otto.sandbox.network").as_deref().unwrap_or("all").parse()?;
     let level = sandbox::choose(mode, &available)?;
     let home = start.world.env.home.clone().unwrap_or_default();
     let paths = |key: &str| -> Vec<PathBuf> {

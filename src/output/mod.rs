@@ -93,6 +93,11 @@ impl Ui {
         self.manner.verbose
     }
 
+    /// Whether narration of what passes is wanted: on a terminal, and where more is wanted.
+    pub fn is_live(&self) -> bool {
+        !self.manner.json && !self.manner.quiet && (self.manner.verbose || io::stderr().is_terminal())
+    }
+
     /// Whether narration is coloured.
     pub fn is_colored(&self) -> bool {
         self.color_err

@@ -157,6 +157,9 @@ impl Confined {
 const LOADER: [&str; 2] = ["LD_", "GLIBC_"];
 const CARRIED: &str = "OTTO_CONFINED_";
 
+/// Where git looks for the user's settings, instead of in their HOME.
+const GIT_SETTINGS: &str = "GIT_CONFIG_GLOBAL";
+
 fn pack(name: &OsStr) -> OsString {
     let loads = LOADER.iter().any(|start| name.as_encoded_bytes().starts_with(start.as_bytes()));
     let mut packed = OsString::from(if loads { CARRIED } else { "" });
@@ -178,7 +181,11 @@ impl Procs for Confined {
         if cfg!(not(target_os = "linux")) {
             return self.inner.spawn(spec);
         }
-        let env = spec.env.iter().map(|(name, value)| (pack(name), value.clone())).collect();
+        let mut env: Vec<_> = spec.env.iter().map(|(name, value)| (pack(name), value.clone())).collect();
+        // Under Landlock a hidden HOME is there and cannot be read, and git gives up on settings that it may not read.
+        if self.level == Level::Landlock && env.iter().all(|(name, _)| name != GIT_SETTINGS) {
+            env.push((GIT_SETTINGS.into(), "/dev/null".into()));
+        }
         let spec = Spec { argv: self.wrapped(spec)?, env, ..spec.clone() };
         Ok(self.inner.spawn(&spec)?.supervised())
     }

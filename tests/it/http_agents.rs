@@ -141,7 +141,11 @@ impl Room {
             sessions: &self.dir.path().join("sessions"),
             bounds: self.bounds,
             transcript: &self.dir.path().join("logs/1.txt"),
-            notice: &|event| self.events.lock().unwrap().push(event),
+            notice: &|event| {
+                if event != Event::Stirred {
+                    self.events.lock().unwrap().push(event);
+                }
+            },
         };
         agent::run(&self.world, &self.agent, &call).await
     }

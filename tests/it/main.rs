@@ -25,3 +25,5 @@ mod sessions;
 #[allow(dead_code, reason = "every module of tests uses a part of it")]
 mod support;
 mod support_tests;
+#[cfg(target_os = "linux")]
+mod theirs;

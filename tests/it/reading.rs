@@ -292,8 +292,17 @@ fn doctor_names_what_stands_in_the_way_and_how_to_mend_it() {
     }
     let levels = ["bubblewrap", "landlock"].into_iter().filter(|level| find(&json, level)["level"] == "good");
     let best = levels.chain(["nothing"]).next().unwrap().to_owned();
-    let used = find(&json, "confinement");
-    assert!(used["text"].as_str().unwrap().starts_with(&best), "{used}");
+    // What runs use is what the configuration asks for: `off` here, at first.
+    let used = |code| find(&findings(code), "confinement")["text"].as_str().unwrap().to_owned();
+    let off = if best == "nothing" { "nothing confines" } else { "otto.sandbox is off" };
+    assert!(used(0).starts_with(off), "{}", used(0));
+    s.git(&["config", "otto.sandbox", "auto"]);
+    s.git(&["config", "otto.sandbox.network", "none"]);
+    let said = if best == "nothing" { "and use the network" } else { "nobody has the network" };
+    assert!(used(0).contains(&best) && used(0).contains(said), "{}", used(0));
+    s.git(&["config", "otto.sandbox", "some"]);
+    assert!(used(2).contains("there are auto, require and off"), "{}", used(2));
+    s.git(&["config", "--unset", "otto.sandbox"]);
 
     s.write("repo/.git/index.lock", "");
     let lock = find(&findings(0), "locks");

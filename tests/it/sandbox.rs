@@ -59,7 +59,7 @@ fn confining() -> Vec<Level> {
 }
 
 /// All levels of this machine.
-fn levels() -> Vec<Level> {
+pub fn levels() -> Vec<Level> {
     confining().into_iter().chain([Level::None]).collect()
 }
 
@@ -93,8 +93,6 @@ impl Place {
             ("PATH", path.into()),
             ("HOME", s.path("home").into_os_string()),
             ("XDG_STATE_HOME", s.path("state").into_os_string()),
-            // git gives up where it may not read the user's settings.
-            ("GIT_CONFIG_GLOBAL", "/dev/null".into()),
         ];
         let vars = vars.into_iter().map(|(name, value)| (OsString::from(name), value));
         let env = Env { vars: vars.clone().collect(), home: Some(s.path("home")), ..Env::default() };

@@ -101,6 +101,7 @@ impl<'a> Heard<'a> {
                 return;
             }
         }
+        self.tell(Event::Stirred);
         match said.update {
             SessionUpdate::AgentMessageChunk(chunk) => {
                 if let ContentBlock::Text(part) = chunk.content {

@@ -68,7 +68,12 @@ impl Room {
             session: self.session.clone(),
             bounds: self.bounds,
             transcript: &self.at("logs/1.txt"),
-            notice: &|event| self.events.lock().unwrap().push(event),
+            notice: &|event| {
+                // When a program prints is chance.
+                if event != Event::Stirred {
+                    self.events.lock().unwrap().push(event);
+                }
+            },
         };
         let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         rt.block_on(crate::agent::run(&world, &self.agent, &call))

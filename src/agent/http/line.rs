@@ -216,7 +216,10 @@ impl<'a> Line<'a> {
         let left = self.left();
         let patience = self.call.bounds.idle.map_or(left, |idle| idle.min(left));
         match tokio::time::timeout(patience, what).await {
-            Ok(Ok(done)) => Ok(done),
+            Ok(Ok(done)) => {
+                (self.call.notice)(Event::Stirred);
+                Ok(done)
+            }
             Ok(Err(e)) => {
                 let why = self.secrets.line(&chain(&e.without_url()));
                 Err(Broken::new(Meaning::Again, format!("the connection to it broke: {why}")))

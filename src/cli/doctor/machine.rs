@@ -1,19 +1,20 @@
 //! What the machine offers, found out by using it.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use super::{Finding, Level};
 use crate::{
     base::{Failure, procs, text::one_line},
-    cli::Start,
-    sandbox::{self, Available, Mode},
+    cli::{Start, session},
+    sandbox::{self, Available, Mode, Network},
+    store::Store,
 };
 
 /// The oldest git that can do all that is asked of it: 2.38 brought `merge-tree --write-tree`.
 const OLDEST_GIT: (u32, u32) = (2, 38);
 
-/// Looks at the machine.
-pub(super) fn look(start: &Start) -> Result<Vec<Finding>, Failure> {
+/// Looks at the machine, and at how runs in a repository will use it.
+pub(super) fn look(start: &Start, store: Option<&Store>) -> Result<Vec<Finding>, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(async {
         let mut found = vec![
@@ -21,7 +22,13 @@ pub(super) fn look(start: &Start) -> Result<Vec<Finding>, Failure> {
             Finding::new("git otto", Level::Good, format!("version {}, gix {}", env!("CARGO_PKG_VERSION"), gix_version())),
             state_dir(start),
         ];
-        found.extend(confinement(&sandbox::probe(&start.world).await));
+        let available = Arc::new(sandbox::probe(&start.world).await);
+        found.extend(levels(&available));
+        let used = match store {
+            Some(store) => session::sandbox_of(start, store, available.clone()).map(|s| (s.level, s.network)),
+            None => sandbox::choose(Mode::Auto, &available).map(|level| (level, Network::All)),
+        };
+        found.push(confinement(used, &available));
         found
     }))
 }
@@ -81,8 +88,8 @@ fn state_dir(start: &Start) -> Finding {
     }
 }
 
-/// What each level of confinement does here, and which one is used.
-fn confinement(available: &Available) -> Vec<Finding> {
+/// What each level of confinement does here.
+fn levels(available: &Available) -> Vec<Finding> {
     let bubblewrap = match &available.bubblewrap {
         Ok(path) => {
             let text = format!("{} was tried and works: hides what is the user's, and the network where it is off", path.display());
@@ -99,15 +106,32 @@ fn confinement(available: &Available) -> Vec<Finding> {
         }
         Err(why) => Finding::new("landlock", Level::Note, format!("it was tried and does not work: {why}")),
     };
-    let used = match sandbox::choose(Mode::Auto, available) {
-        Err(failure) => Finding::failed("confinement", failure),
-        Ok(sandbox::Level::None) => {
-            let text = "nothing confines agents and checks here: they can read and write whatever the user can";
-            Finding::new("confinement", Level::Warning, text).mend(sandbox::INSTALL)
+    vec![bubblewrap, landlock]
+}
+
+/// What runs use of them, as the configuration has it.
+fn confinement(used: Result<(sandbox::Level, Network), Failure>, available: &Available) -> Finding {
+    let (level, network) = match used {
+        Err(failure) => return Finding::failed("confinement", failure),
+        Ok((sandbox::Level::None, _)) => {
+            let nothing = available.bubblewrap.is_err() && available.landlock.is_err();
+            let (why, mend) = match nothing {
+                true => ("nothing confines agents and checks here", sandbox::INSTALL),
+                false => ("otto.sandbox is off", "git config otto.sandbox auto"),
+            };
+            let text = format!("{why}: they can read and write whatever the user can, and use the network");
+            return Finding::new("confinement", Level::Warning, text).mend(mend);
         }
-        Ok(level) => Finding::new("confinement", Level::Good, format!("{level} is the best that works here")),
+        Ok(used) => used,
     };
-    vec![bubblewrap, landlock, used]
+    // What this kernel leaves open is said where Landlock is.
+    let but = if level == sandbox::Level::Landlock { ", but for what stays open" } else { "" };
+    let text = match network {
+        Network::All => format!("runs use {level}, the best that works here; everybody has the network"),
+        Network::Agents => format!("runs use {level}, the best that works here; checks have no network{but}"),
+        Network::None => format!("runs use {level}, the best that works here; nobody has the network{but}"),
+    };
+    Finding::new("confinement", Level::Good, text)
 }
 
 #[cfg(test)]

@@ -78,7 +78,11 @@ impl Room {
     fn call(&self, role: Role, work: Work<'_>, steps: &[Value]) -> Done {
         let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let events = Mutex::new(Vec::new());
-        let notice = |event| events.lock().unwrap().push(event);
+        let notice = |event| {
+            if event != Event::Stirred {
+                events.lock().unwrap().push(event);
+            }
+        };
         let outcome = rt.block_on(self.future(role, work, steps, &notice));
         let log = std::fs::read_to_string(self.log()).unwrap_or_default();
         let heard = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -16,7 +16,7 @@ use git_otto::{
 };
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use super::{Place, levels, runs, runtime, words};
+use super::{Place, confining, levels, runs, runtime, words};
 
 /// A daemon leaves its group, its session and its parent; `$WORD` tells it from others.
 const DAEMON: &str = r#"setsid sh -c 'setsid sleep "$WORD" >/dev/null 2>&1 </dev/null & exit' & wait; "#;
@@ -94,8 +94,25 @@ fn the_environment_is_exactly_what_was_given() {
         for level in levels() {
             let out = String::from_utf8(p.run(level, &p.spec(&["env", "-0"])).stdout.bytes()).unwrap();
             let got: BTreeSet<OsString> = out.split_terminator('\0').map(OsString::from).collect();
-            assert_eq!(got, given, "{level}");
+            let mut expected = given.clone();
+            if level == Level::Landlock {
+                expected.insert("GIT_CONFIG_GLOBAL=/dev/null".into());
+            }
+            assert_eq!(got, expected, "{level}");
         }
+    }
+}
+
+#[test]
+fn git_works_without_the_settings_of_the_user_and_with_those_that_were_given() {
+    let mut p = Place::new();
+    let config = p.s.write("state/git-otto/0123/ws-1/tree/config", "[user]\n\tname = Given\n");
+    for level in confining() {
+        assert_eq!(p.says(level, "git config user.name || echo nobody"), "nobody\n", "{level}");
+    }
+    p.env.push(("GIT_CONFIG_GLOBAL".into(), config.into()));
+    for level in levels() {
+        assert_eq!(p.says(level, "git config user.name"), "Given\n", "{level}");
     }
 }
 

@@ -23,6 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use git_otto::sandbox::Level;
 use rustix::process::{Pid, Signal, kill_process_group};
 pub use snapshot::Snapshot;
 
@@ -231,6 +232,17 @@ impl Sandbox {
         }
         self.git_with_input(&["fast-import", "--quiet", "--force"], stream.as_bytes());
         self.git(&["reset", "-q", "--hard"]);
+    }
+
+    /// Has runs confined at exactly this level, which the machine has. Answers the PATH that they need, with the sandbox's
+    /// own `bin` before everything else.
+    pub fn confine(&self, level: Level) -> String {
+        self.git(&["config", "--global", "otto.sandbox", if level == Level::None { "off" } else { "require" }]);
+        if level == Level::Landlock {
+            // The second best is taken where the best does not work.
+            self.script("bin/bwrap", "#!/bin/sh\nexit 1\n");
+        }
+        format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap())
     }
 
     /// The state of the user's checkout and everything else that a run must leave alone.
