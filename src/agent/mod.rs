@@ -136,6 +136,13 @@ pub struct Endpoint {
     pub price: Option<(u64, u64)>,
 }
 
+impl Endpoint {
+    /// The key, where it is one.
+    pub fn key(&self) -> Option<&Key> {
+        self.key.as_ref().filter(|key| !key.reveal().trim().is_empty())
+    }
+}
+
 /// A secret. It is never shown, not even by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key(String);
@@ -304,6 +311,16 @@ pub fn new_session(world: &World, provider: &Provider) -> std::io::Result<Option
     }
     let h = world.ids.hex(31)?;
     Ok(Some(format!("{}-{}-4{}-a{}-{}", &h[..8], &h[8..12], &h[12..15], &h[15..18], &h[18..30])))
+}
+
+/// Finds out whether an agent that works elsewhere can be reached, without asking it anything: what it says, or why it is
+/// of no use.
+pub async fn probe(world: &World, provider: &Provider, endpoint: &Endpoint) -> Result<String, String> {
+    match provider {
+        Provider::Anthropic => http::probe(world, endpoint, &http::Anthropic).await,
+        Provider::OpenAi => http::probe(world, endpoint, &http::OpenAi).await,
+        _ => Err("it does not work elsewhere".into()),
+    }
 }
 
 /// Calls an agent. A failure of the agent is an outcome, not an error.

@@ -27,6 +27,7 @@ use crate::{
         state::CheckResult,
     },
     plan::model::{Plan, current, proves},
+    store::run::Limits,
     workspace,
 };
 
@@ -53,7 +54,7 @@ pub(super) async fn opinion(
     let spent = gate.log.read(|state| state.cost.usd_micros);
     let left = plan.limits.run_usd_micros.map(|all| all.saturating_sub(spent));
     if let (Some(0), Some(limit)) = (left, plan.limits.run_usd_micros) {
-        gate.log.record(&[Fact::run(Kind::BudgetExceeded { what: "run".into(), limit, used: spent })])?;
+        gate.log.record(&[Fact::run(Kind::BudgetExceeded { what: Limits::RUN_USD.into(), limit, used: spent })])?;
         return Ok(Opinion::Nothing("the run's budget is used up".into()));
     }
     let prompt = auditor.prompts.audit(&packet(gate, plan, round, results)?)?;

@@ -31,7 +31,7 @@ impl Build<'_> {
         let agent = if literate { &embedded } else { self.team.writer(n) };
         let of = Attempt { slice: self.slice.id.clone(), r#gen: self.plan.generation(&self.slice.id), n };
         let mut session = conversation(now, agent);
-        // Whoever goes on with its own conversation finds what it had written when its process died.
+        // Whoever goes on with its own conversation finds what it had written when it was cut off.
         let kept = run::wip(repo, &self.gate.run, &of.slice, ground.base, &of.left_behind())?;
         let tree = kept.filter(|_| session.begun).unwrap_or(ground.tree);
         let workspace = Workspace::create(repo, world, &self.gate.root, &of, ground.base, tree)?;
@@ -54,7 +54,7 @@ impl Build<'_> {
             self.record_call(recorded, tree, &left)?;
         }
         left.problems.extend(std::mem::take(&mut done.problems));
-        let settled = self.settle(n, ground, agent, done, left);
+        let settled = self.settle(&of, ground, agent, done, left);
         workspace.remove(world)?;
         settled
     }
@@ -152,13 +152,13 @@ impl Build<'_> {
     /// Takes what the agent left: a commit to be judged, or a failed attempt.
     fn settle(
         &self,
-        n: u32,
+        of: &Attempt,
         ground: &Ground,
         agent: &Agent,
         done: Outcome,
         left: Snapshot,
     ) -> Result<Option<Oid>, Failure> {
-        let repo = self.gate.repo();
+        let (repo, n) = (self.gate.repo(), of.n);
         let world = &self.gate.world;
         let duration_ms = done.duration.as_millis() as u64;
         let base_tree = repo.read_commit(ground.base)?.tree;
@@ -190,8 +190,8 @@ impl Build<'_> {
             return Ok(Some(commit));
         };
         if !changes.is_empty() {
-            let about = format!("What attempt {n} at {} left behind\n", self.slice.id);
-            run::keep_wip(&self.gate.store, &self.gate.run, &self.slice.id, ground.base, left.tree, &about)?;
+            // An attempt that is made again goes on with these files.
+            run::keep_wip(&self.gate.store, &self.gate.run, &self.slice.id, ground.base, left.tree, &of.left_behind())?;
         }
         if let Some(trouble) = done.trouble {
             // The attempt stays open: it is made again once a person has seen to it.

@@ -5,20 +5,20 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::{
-    agent::{Provider, Role, variables},
+    agent::{self, Provider, Role, variables},
     base::{
         Exit, Failure,
         procs::{self, Ended},
         text::one_line,
     },
-    cli::{Start, team},
+    cli::{Start, endpoint, team},
     output::Style,
 };
 
 /// Say which agents there are, which of them can be used, and who does what here.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Start each program to ask for its version
+    /// Start each program to ask for its version, and ask each endpoint whether it takes the key; nothing is spent
     #[arg(long)]
     probe: bool,
 }
@@ -34,6 +34,9 @@ struct Found {
     /// What `--version` says, where it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<String>,
+    /// What came of asking the endpoint, where it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint: Option<String>,
     /// What its login consists of: variables that are set and paths that exist.
     login: Vec<String>,
 }
@@ -58,25 +61,35 @@ struct Answer<'a> {
 
 /// Runs the command.
 pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let agents: Vec<Found> = runtime.block_on(async {
-        let mut out = Vec::new();
-        for (name, provider) in Provider::plain() {
-            out.push(look(start, name, provider, args.probe).await);
-        }
-        out
-    });
     // Outside of a repository there is nobody's choice to show.
-    let roles = start.store().map(|store| chosen(start, &store)).unwrap_or_default();
+    let store = start.store().ok();
+    let roles = store.as_ref().map(|store| chosen(start, store)).unwrap_or_default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut agents: Vec<Found> = Provider::plain().map(|(name, provider)| look(start, name, provider)).collect();
+    for (found, (_, provider)) in agents.iter_mut().zip(Provider::plain()).filter(|_| args.probe) {
+        match provider.program() {
+            Some(program) if found.usable => found.version = Some(runtime.block_on(version(start, program))),
+            None if provider.is_remote() => {
+                // The keys are looked up first: helpers are programs that a runtime of their own waits for.
+                let reached = endpoint::of(start, store.as_ref(), provider)
+                    .map_err(|e| e.message)
+                    .and_then(|at| runtime.block_on(agent::probe(&start.world, provider, &at)));
+                found.usable = reached.is_ok();
+                found.endpoint = Some(reached.unwrap_or_else(|why| why));
+            }
+            _ => {}
+        }
+    }
     if start.ui.is_json() {
         start.ui.answer_json(&Answer { schema: "otto.agents/1", agents: &agents, roles: &roles })?;
         return Ok(Exit::Done);
     }
     for a in &agents {
         let (style, word) = if a.usable { (Style::Good, "ok") } else { (Style::Dim, "-") };
-        let version = a.version.as_deref().map(|v| format!(", {v}")).unwrap_or_default();
+        let probed = [&a.version, &a.endpoint].into_iter().flatten().map(|said| format!(", {said}"));
+        let probed: String = probed.collect();
         let login = if a.login.is_empty() { String::new() } else { format!("; login: {}", a.login.join(", ")) };
-        let line = one_line(&format!("{}{version}{login}", a.text), 300);
+        let line = one_line(&format!("{}{probed}{login}", a.text), 300);
         start.ui.answer(&format!("{}  {:10} {line}\n", start.ui.paint_answer(style, &format!("{word:2}")), a.agent))?;
     }
     start.ui.answer("    acp:       any agent of the Agent Client Protocol: acp:<command>\n")?;
@@ -102,7 +115,7 @@ fn chosen(start: &Start, store: &crate::store::Store) -> Vec<Chosen> {
     [Role::Compile, Role::Build, Role::Repair, Role::Audit].map(of).into()
 }
 
-async fn look(start: &Start, name: &'static str, provider: &Provider, probe: bool) -> Found {
+fn look(start: &Start, name: &'static str, provider: &Provider) -> Found {
     let own = variables::login(provider);
     let set = |pattern: &&str| match pattern.strip_suffix('*') {
         Some(beginning) => start.world.env.vars.keys().any(|k| k.to_string_lossy().starts_with(beginning)),
@@ -114,7 +127,7 @@ async fn look(start: &Start, name: &'static str, provider: &Provider, probe: boo
     let (usable, text) = match (provider, provider.program()) {
         (Provider::Literate, _) => (true, "embedded: writes what an intent carries".to_owned()),
         (Provider::Anthropic | Provider::OpenAi, _) => {
-            let key = if *provider == Provider::Anthropic { "ANTHROPIC_API_KEY" } else { "OPENAI_API_KEY" };
+            let key = endpoint::key_variable(provider).unwrap_or_default();
             match start.world.env.var(key).filter(|v| !v.is_empty()) {
                 Some(_) => (true, format!("a model over HTTP; {key} is set")),
                 None => (false, format!("a model over HTTP; {key} is not set (git's credential helpers are asked, too)")),
@@ -124,11 +137,7 @@ async fn look(start: &Start, name: &'static str, provider: &Provider, probe: boo
         (_, Some(program)) => (false, format!("{program} is not on PATH")),
         (_, None) => (false, String::new()),
     };
-    let version = match provider.program() {
-        Some(program) if probe && usable => Some(version(start, program).await),
-        _ => None,
-    };
-    Found { agent: name, usable, text, version, login }
+    Found { agent: name, usable, text, version: None, endpoint: None, login }
 }
 
 /// What a program says of its version, or why it says nothing.

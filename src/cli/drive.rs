@@ -18,7 +18,7 @@ use crate::{
     journal::event::{Fact, Kind, Verdict},
     plan::{
         model::Plan,
-        schedule::{self, Busy, Step},
+        schedule::{self, Busy, Over, Step, Stop},
     },
     queue::{Queue, message::Style},
     recover,
@@ -150,9 +150,13 @@ async fn turn(driver: &Arc<Driver>, tasks: &mut Tasks) -> Result<Driven, Failure
         for step in log.read(|state| schedule::next(&driver.plan, state, &busy)) {
             let driver = driver.clone();
             match step {
-                Step::Block(id, reason, detail) => {
-                    let fact = Kind::SliceBlocked { reason, detail };
-                    log.record(&[Fact::slice(&id, driver.plan.generation(&id), None, fact)])?;
+                Step::Block(id, Stop { reason, detail, over }) => {
+                    // With the limit that stopped it, in one record: once for each slice that one stops.
+                    let over =
+                        over.map(|Over { what, limit, used }| Kind::BudgetExceeded { what: what.into(), limit, used });
+                    let kinds = over.into_iter().chain([Kind::SliceBlocked { reason, detail }]);
+                    let fact = |kind| Fact::slice(&id, driver.plan.generation(&id), None, kind);
+                    log.record(&kinds.map(fact).collect::<Vec<_>>())?;
                     moved = true;
                 }
                 Step::Build(id) => {

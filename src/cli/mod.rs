@@ -16,6 +16,7 @@ use crate::{
 };
 
 mod drive;
+mod endpoint;
 mod progress;
 mod prose;
 mod session;

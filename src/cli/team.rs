@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, path::Path};
 
 use crate::{
-    agent::{Agent, Endpoint, Key, Provider, Recording, Role, Team, Trouble},
+    agent::{Agent, Provider, Recording, Role, Team, Trouble},
     base::{
         Exit, Failure, RunId,
         text::{one_line, redact},
     },
-    cli::Start,
+    cli::{Start, endpoint},
     gate::RECORDING,
     plan::model::blocks,
     spec::model::Spec,
@@ -220,6 +220,10 @@ fn made(start: &Start, store: &Store, choice: Choice) -> Result<Agent, Failure> 
         let text = format!("{program} is not on PATH, and it is to be the agent");
         return Err(Failure::new(Exit::Agent, text).hint(Trouble::Missing.hint(&provider)));
     }
+    if provider.is_remote() && choice.model.as_deref().is_none_or(|m| m.trim().is_empty()) {
+        let text = format!("{provider} is to be the agent, and no model is set: it has none of its own");
+        return Err(Failure::new(Exit::Agent, text).hint(Trouble::Model.hint(&provider)));
+    }
     let recording = match &provider {
         Provider::Replay(what) => recording(start, store, what)?,
         _ => Recording::default(),
@@ -229,55 +233,11 @@ fn made(start: &Start, store: &Store, choice: Choice) -> Result<Agent, Failure> 
     Ok(Agent {
         model: choice.model,
         effort: choice.effort,
-        endpoint: endpoint(start, store, &provider)?,
+        endpoint: endpoint::of(start, Some(store), &provider)?,
         variables: variables.map(str::to_owned).collect(),
         recording,
         provider,
     })
-}
-
-/// Where a model over HTTP is reached: `otto.<provider>.url`, the key from the environment or from git's credential
-/// helpers, never from the configuration.
-fn endpoint(start: &Start, store: &Store, provider: &Provider) -> Result<Endpoint, Failure> {
-    let env = |name: &str| start.world.env.var(name).filter(|v| !v.is_empty()).map(str::to_owned);
-    let (public, url, key) = match provider {
-        Provider::Anthropic => ("https://api.anthropic.com", env("ANTHROPIC_BASE_URL"), "ANTHROPIC_API_KEY"),
-        Provider::OpenAi => ("https://api.openai.com", env("OPENAI_BASE_URL"), "OPENAI_API_KEY"),
-        _ => return Ok(Endpoint::default()),
-    };
-    let name = provider.family();
-    let [url_key, price_key] = match provider {
-        Provider::Anthropic => ["otto.anthropic.url", "otto.anthropic.price"],
-        _ => ["otto.openai.url", "otto.openai.price"],
-    };
-    let url = store.repo.config(url_key).or(url);
-    let at = url.as_deref().unwrap_or(public);
-    let found = env(key).map(Key::new).or_else(|| credential(store, at));
-    if found.is_none() && (url.is_none() || *provider == Provider::Anthropic) {
-        let text = format!("{name} has no key: {key} is not set, and no credential helper of git knows one for {at}");
-        return Err(Failure::new(Exit::Agent, text).hint(format!("export {key}=<key>")));
-    }
-    let price = store.repo.config(price_key).map(|text| {
-        let parts: Vec<Option<f64>> = text.split_whitespace().map(|p| p.parse().ok()).collect();
-        match parts[..] {
-            [Some(read), Some(written)] if (0.0..1e6).contains(&read) && (0.0..1e6).contains(&written) => {
-                Ok(((read * 1e6) as u64, (written * 1e6) as u64))
-            }
-            _ => {
-                let text = format!("{price_key} is {:?}; it must be two amounts in US dollars", one_line(&text, 80));
-                Err(Failure::new(Exit::Usage, text)
-                    .hint(format!("git config {price_key} '3 15'    (for a million tokens read, written)")))
-            }
-        }
-    });
-    Ok(Endpoint { url, key: found, price: price.transpose()? })
-}
-
-/// What git's credential helpers know for a URL.
-fn credential(store: &Store, url: &str) -> Option<Key> {
-    let asked = store.repo.git(&["credential", "fill"], Some(format!("url={url}\n\n").as_bytes())).ok()?;
-    let said = String::from_utf8(asked.ok().ok()?).ok()?;
-    said.lines().find_map(|l| l.strip_prefix("password=")).filter(|p| !p.is_empty()).map(|p| Key::new(p.to_owned()))
 }
 
 /// A recording: a file, else a recorded run of this repository.

@@ -6,10 +6,15 @@ use std::{
     path::PathBuf,
     process::{Command, Stdio},
     sync::Arc,
+    time::Duration,
 };
 
 use super::{Error, Result};
-use crate::base::{Env, text};
+use crate::base::{
+    Env,
+    procs::{self, Bounds, Procs, Spec},
+    text,
+};
 
 /// More than this of an answer is an error: nothing asked here is longer in an honest repository.
 const MAX_OUTPUT: u64 = 256 << 20;
@@ -65,14 +70,7 @@ impl Git {
 
     /// Runs `git config`, which must not see our own settings, with what `git -c` gave us.
     pub(super) fn config(&self, args: &[&OsStr]) -> Result<Output> {
-        let given: Vec<(&str, &OsStr)> = self
-            .env
-            .git
-            .iter()
-            .filter_map(|(k, v)| Some((k.to_str()?, v.as_os_str())))
-            .filter(|(k, _)| k.starts_with("GIT_CONFIG"))
-            .collect();
-        let mut cmd = self.command(&given);
+        let mut cmd = self.command(&self.given());
         cmd.arg("config").args(args);
         self.finish(cmd, &[OsStr::new("config")], None)
     }
@@ -83,6 +81,37 @@ impl Git {
         let mut cmd = self.command(&[]);
         cmd.env_remove("GIT_DIR").args(["rev-parse", "--git-dir"]);
         self.finish(cmd, &[OsStr::new("rev-parse")], None)?.ok().map(drop)
+    }
+
+    /// What `git -c` gave us.
+    fn given(&self) -> Vec<(&str, &OsStr)> {
+        let all = self.env.git.iter().filter_map(|(k, v)| Some((k.to_str()?, v.as_os_str())));
+        all.filter(|(k, _)| k.starts_with("GIT_CONFIG")).collect()
+    }
+
+    /// Asks the user's credential helpers about a URL. They have until `patience`, and ask nobody: there may be nobody at
+    /// the terminal, and a window would stand behind others.
+    pub(super) async fn credential(&self, procs: &dyn Procs, url: &str, patience: Duration) -> Result<Option<String>> {
+        let mut cmd = self.command(&self.given());
+        cmd.envs([("GIT_ASKPASS", ""), ("GCM_INTERACTIVE", "never")]);
+        cmd.args(["-c", "credential.interactive=false", "credential", "fill"]);
+        let own = |text: &OsStr| text.to_owned();
+        let spec = Spec {
+            argv: [cmd.get_program()].into_iter().chain(cmd.get_args()).map(own).collect(),
+            cwd: cmd.get_current_dir().unwrap_or(&self.git_dir).to_owned(),
+            env: cmd.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect(),
+            stdin: format!("url={url}\n\n").into_bytes(),
+            keep_stdin: false,
+        };
+        let bounds = Bounds { wall: patience, idle: None, keep: 64 << 10 };
+        let said = procs::run(procs, &spec, bounds).await.map_err(Error::io("start", "git"))?;
+        if said.limit.is_some() {
+            let status = format!("no answer in {} s", patience.as_secs());
+            return Err(Error::Git { command: "credential".into(), status, stderr: String::new() });
+        }
+        let said = String::from_utf8(said.stdout.bytes()).unwrap_or_default();
+        let password = said.lines().find_map(|l| l.strip_prefix("password="));
+        Ok(password.filter(|p| !p.is_empty()).map(str::to_owned))
     }
 
     fn command(&self, vars: &[(&str, &OsStr)]) -> Command {

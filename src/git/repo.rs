@@ -4,6 +4,7 @@ use std::{
     ffi::{OsStr, OsString},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use gix::{
@@ -20,7 +21,7 @@ use super::{
     objects::Writes,
     reftable::Reftable,
 };
-use crate::base::Env;
+use crate::base::{Env, procs::Procs};
 
 /// A git repository. Cheap to clone, shared between threads.
 #[derive(Clone)]
@@ -136,6 +137,15 @@ impl Repo {
     pub fn git<S: AsRef<OsStr>>(&self, args: &[S], stdin: Option<&[u8]>) -> Result<Output> {
         let args: Vec<&OsStr> = args.iter().map(AsRef::as_ref).collect();
         self.inner.git.run(&args, stdin, &[])
+    }
+
+    /// The password that the user's credential helpers know for a URL, if any does; an error where they do not say in
+    /// time. A URL that is more than one line is asked of nobody.
+    pub async fn credential(&self, procs: &dyn Procs, url: &str, patience: Duration) -> Result<Option<String>> {
+        if url.contains(char::is_control) {
+            return Ok(None);
+        }
+        self.inner.git.credential(procs, url, patience).await
     }
 
     pub(super) fn local(&self) -> gix::Repository {

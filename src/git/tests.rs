@@ -485,3 +485,30 @@ fn commits_are_signed_when_git_would_sign_them() {
 }
 
 mod merge;
+
+#[test]
+fn credential_helpers_are_asked_and_have_not_for_ever() {
+    let s = Scratch::new();
+    let env = s.env();
+    let world = crate::base::World::real(env.clone()).unwrap();
+    let ask = |helper: &str, patience: u64| {
+        s.git(&["config", "credential.helper", helper]);
+        let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let patience = std::time::Duration::from_millis(patience);
+        rt.block_on(Repo::discover(&env).unwrap().credential(&*world.procs, "https://models.example/v1", patience))
+    };
+    let answer = "!f() { grep -q ^host=models.example && echo username=x && echo password=abc; }; f";
+    assert_eq!(ask(answer, 20_000).unwrap().as_deref(), Some("abc"));
+    // Who knows nothing is no error, and nobody is asked in its place.
+    for silent in ["", "!false", "!echo username=x", "!echo password="] {
+        assert_eq!(ask(silent, 20_000).unwrap(), None, "{silent}");
+    }
+    let e = ask("!f() { sleep 600; }; f", 100).unwrap_err().to_string();
+    assert!(e.contains("credential") && e.contains("no answer"), "{e}");
+    let repo = Repo::discover(&env).unwrap();
+    let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let patience = std::time::Duration::from_secs(20);
+    s.git(&["config", "credential.helper", answer]);
+    let two = "https://other.example\nhost=models.example";
+    assert_eq!(rt.block_on(repo.credential(&*world.procs, two, patience)).unwrap(), None);
+}

@@ -11,6 +11,7 @@ use crate::{
     },
     plan::model::{Plan, current},
     spec::model::Slice,
+    store::run::Limits,
 };
 
 /// What is under way in this process.
@@ -35,7 +36,7 @@ impl Busy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Say that a slice cannot go on.
-    Block(SliceId, BlockReason, String),
+    Block(SliceId, Stop),
     /// Build a slice, from its first or its next attempt on.
     Build(SliceId),
     /// Bring a candidate onto the target.
@@ -44,6 +45,37 @@ pub enum Step {
     Audit,
     /// Say how it ended.
     Finish,
+}
+
+/// Why a slice cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// In a word.
+    pub reason: BlockReason,
+    /// In a sentence.
+    pub detail: String,
+    /// The limit that was reached, if one was.
+    pub over: Option<Over>,
+}
+
+/// A limit and what was used, in the limit's own unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Over {
+    /// The limit's name, as a run's record has it.
+    pub what: &'static str,
+    /// The limit.
+    pub limit: u64,
+    /// What was used.
+    pub used: u64,
+}
+
+impl Stop {
+    fn new(reason: BlockReason, detail: String) -> Stop {
+        Stop { reason, detail, over: None }
+    }
+    fn over(what: &'static str, limit: u64, used: u64, detail: String) -> Stop {
+        Stop { reason: BlockReason::Budget, detail, over: Some(Over { what, limit, used }) }
+    }
 }
 
 /// The steps that can be taken now. Steps of one answer do not depend on each other.
@@ -67,11 +99,10 @@ pub fn next(plan: &Plan, state: &RunState, busy: &Busy) -> Vec<Step> {
         match now.phase {
             Phase::Pending | Phase::Building | Phase::Checking => {
                 if let Some(dep) = dep(|p| p == Phase::Blocked) {
-                    steps.push(Step::Block(slice.id.clone(), BlockReason::DepBlocked, format!("`{dep}` is blocked")));
-                } else if let Some((reason, detail)) =
-                    stop(plan, state, now).or_else(|| unpaid(plan, state, slice, now))
-                {
-                    steps.push(Step::Block(slice.id.clone(), reason, detail));
+                    let stop = Stop::new(BlockReason::DepBlocked, format!("`{dep}` is blocked"));
+                    steps.push(Step::Block(slice.id.clone(), stop));
+                } else if let Some(stop) = stop(plan, state, now).or_else(|| unpaid(plan, state, slice, now)) {
+                    steps.push(Step::Block(slice.id.clone(), stop));
                 } else if free > 0 && dep(|p| !p.is_done()).is_none() {
                     free -= 1;
                     steps.push(Step::Build(slice.id.clone()));
@@ -101,7 +132,7 @@ pub fn next_landing(plan: &Plan, state: &RunState) -> Option<SliceId> {
 
 /// Whether a slice must stop before its next attempt, and why. In order: the same change twice, its cost, the run's
 /// cost, its wall time, scope, attempts.
-pub fn stop(plan: &Plan, state: &RunState, slice: &SliceState) -> Option<(BlockReason, String)> {
+pub fn stop(plan: &Plan, state: &RunState, slice: &SliceState) -> Option<Stop> {
     let limits = &plan.limits;
     let failed: Vec<_> = slice.attempts.iter().filter(|a| a.failed.is_some()).collect();
     let last = failed.last().filter(|_| slice.attempts.last().is_some_and(|a| a.failed.is_some()))?;
@@ -111,44 +142,45 @@ pub fn stop(plan: &Plan, state: &RunState, slice: &SliceState) -> Option<(BlockR
         && before.diff == last.diff
     {
         let text = format!("attempt {} made the same change as attempt {}: {why}", last.n, before.n);
-        return Some((BlockReason::SameDiff, text));
+        return Some(Stop::new(BlockReason::SameDiff, text));
     }
-    if let Some(limit) = limits.slice_usd_micros.filter(|limit| slice.cost.usd_micros >= *limit) {
-        let (used, limit) = (dollars(slice.cost.usd_micros), dollars(limit));
-        return Some((BlockReason::Budget, format!("it cost {used} of {limit}: {why}")));
+    let (cost, of_run, took) = (slice.cost.usd_micros, state.cost.usd_micros, slice.agent_ms / 1000);
+    if let Some(limit) = limits.slice_usd_micros.filter(|limit| cost >= *limit) {
+        let text = format!("it cost {} of {}: {why}", dollars(cost), dollars(limit));
+        return Some(Stop::over(Limits::SLICE_USD, limit, cost, text));
     }
-    if let Some(limit) = limits.run_usd_micros.filter(|limit| state.cost.usd_micros >= *limit) {
-        let (used, limit) = (dollars(state.cost.usd_micros), dollars(limit));
-        return Some((BlockReason::Budget, format!("the run cost {used} of {limit}: {why}")));
+    if let Some(limit) = limits.run_usd_micros.filter(|limit| of_run >= *limit) {
+        let text = format!("the run cost {} of {}: {why}", dollars(of_run), dollars(limit));
+        return Some(Stop::over(Limits::RUN_USD, limit, of_run, text));
     }
-    if slice.agent_ms / 1000 >= limits.slice_wall_s {
-        return Some((
-            BlockReason::Budget,
-            format!("it took {} s of {}: {why}", slice.agent_ms / 1000, limits.slice_wall_s),
-        ));
+    if took >= limits.slice_wall_s {
+        let text = format!("it took {took} s of {}: {why}", limits.slice_wall_s);
+        return Some(Stop::over(Limits::SLICE_WALL, limits.slice_wall_s, took, text));
     }
     let scope = |a: &&crate::journal::state::Attempt| matches!(a.failed, Some((AttemptFailure::Scope, _)));
     if failed.iter().rev().take_while(|a| scope(a)).count() >= 3 {
-        return Some((BlockReason::Scope, why.to_owned()));
+        return Some(Stop::new(BlockReason::Scope, why.to_owned()));
     }
     let given_back = matches!(last.failed, Some((AttemptFailure::Conflict | AttemptFailure::Integration, _)));
     if given_back && slice.repairs > limits.repairs {
-        return Some((BlockReason::Merge, format!("given back by the queue {} times: {why}", slice.repairs)));
+        let text = format!("given back by the queue {} times: {why}", slice.repairs);
+        return Some(Stop::new(BlockReason::Merge, text));
     }
     // What the queue gave back had passed on its base: a repair does not use up an attempt.
     let own = failed.len() as u32 - slice.repairs.min(failed.len() as u32);
     if own >= limits.attempts {
-        return Some((BlockReason::Attempts, format!("{own} attempts failed: {why}")));
+        return Some(Stop::new(BlockReason::Attempts, format!("{own} attempts failed: {why}")));
     }
     None
 }
 
 /// Whether a slice must not be begun because the run has no money left. What the intent carries costs nothing.
-fn unpaid(plan: &Plan, state: &RunState, slice: &Slice, now: &SliceState) -> Option<(BlockReason, String)> {
-    let limit = plan.limits.run_usd_micros.filter(|limit| state.cost.usd_micros >= *limit)?;
+fn unpaid(plan: &Plan, state: &RunState, slice: &Slice, now: &SliceState) -> Option<Stop> {
+    let used = state.cost.usd_micros;
+    let limit = plan.limits.run_usd_micros.filter(|limit| used >= *limit)?;
     let begun = !now.attempts.is_empty() || plan.spec.files.iter().any(|f| f.slice == slice.id);
-    let text = || format!("the run cost {} of {}", dollars(state.cost.usd_micros), dollars(limit));
-    (!begun).then(|| (BlockReason::Budget, text()))
+    let text = || format!("the run cost {} of {}", dollars(used), dollars(limit));
+    (!begun).then(|| Stop::over(Limits::RUN_USD, limit, used, text()))
 }
 
 fn dollars(micros: u64) -> String {

@@ -62,6 +62,15 @@ pub struct Limits {
     pub run_usd_micros: Option<u64>,
 }
 
+impl Limits {
+    /// What a slice may cost, by its name in records.
+    pub const SLICE_USD: &str = "slice_usd_micros";
+    /// What a run may cost.
+    pub const RUN_USD: &str = "run_usd_micros";
+    /// How long agents may work at a slice.
+    pub const SLICE_WALL: &str = "slice_wall_s";
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Limits {

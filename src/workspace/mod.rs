@@ -106,10 +106,10 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// The message under which what it had written is kept when its process died.
+    /// The message under which what it had written is kept when it came to nothing.
     pub fn left_behind(&self) -> String {
         let (n, slice) = (self.n, &self.slice);
-        format!("What attempt {n} at {slice} had written when its process died\n\nGeneration {}\n", self.r#gen)
+        format!("What attempt {n} at {slice} had written when it ended\n\nGeneration {}\n", self.r#gen)
     }
 }
 

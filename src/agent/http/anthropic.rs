@@ -25,8 +25,12 @@ impl Dialect for Anthropic {
         "https://api.anthropic.com"
     }
 
-    fn path(&self, base: &str) -> &'static str {
-        if base.ends_with("/v1") { "/messages" } else { "/v1/messages" }
+    fn version(&self, base: &str) -> &'static str {
+        if base.ends_with("/v1") { "" } else { "/v1" }
+    }
+
+    fn resource(&self) -> &'static str {
+        "/messages"
     }
 
     fn headers(&self) -> &'static [(&'static str, &'static str)] {

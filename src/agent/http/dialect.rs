@@ -20,8 +20,10 @@ pub const LARGEST_EVENT: usize = json::Limits::LINE.size;
 pub trait Dialect: Send + Sync {
     /// The base URL of the public service.
     fn home(&self) -> &'static str;
-    /// The path of requests below a base URL with this path.
-    fn path(&self, base: &str) -> &'static str;
+    /// What stands between a base URL with this path and the names of resources.
+    fn version(&self, base: &str) -> &'static str;
+    /// The resource that is asked for a reply.
+    fn resource(&self) -> &'static str;
     /// The headers that a request has besides the key's.
     fn headers(&self) -> &'static [(&'static str, &'static str)];
     /// The header that carries the key.
@@ -80,6 +82,14 @@ impl ApiError {
         ApiError { kinds: kinds.collect(), message }
     }
 
+    /// Reads a body, which need not be JSON.
+    pub fn of_body(body: &[u8]) -> ApiError {
+        match json::parse(body, json::Limits::LINE) {
+            Ok(value) => ApiError::read(&value),
+            Err(_) => ApiError { message: String::from_utf8_lossy(body).into_owned(), ..ApiError::default() },
+        }
+    }
+
     fn is(&self, kinds: &[&str]) -> bool {
         self.kinds.iter().any(|kind| kinds.contains(&kind.as_str()))
     }
@@ -133,8 +143,8 @@ pub enum Meaning {
     Failed,
 }
 
-/// Where requests go: the base URL of the user's or of the public service, checked.
-pub fn url(dialect: &dyn Dialect, base: Option<&str>, key: Option<&Key>) -> Result<Url, String> {
+/// Where a resource is: below the base URL of the user's or of the public service, checked.
+pub fn url(dialect: &dyn Dialect, base: Option<&str>, key: Option<&Key>, resource: &str) -> Result<Url, String> {
     let text = base.unwrap_or(dialect.home());
     let mut url = Url::parse(text).map_err(|e| format!("its URL is none: {e}"))?;
     let loopback = match url.host_str().map(|host| host.trim_matches(['[', ']'])) {
@@ -149,7 +159,7 @@ pub fn url(dialect: &dyn Dialect, base: Option<&str>, key: Option<&Key>) -> Resu
         other => return Err(format!("its URL begins with {other}:// and not with https://")),
     }
     let base = url.path().trim_end_matches('/').to_owned();
-    let path = format!("{base}{}", dialect.path(&base));
+    let path = format!("{base}{}{resource}", dialect.version(&base));
     url.set_path(&path);
     url.set_fragment(None);
     Ok(url)

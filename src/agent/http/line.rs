@@ -19,7 +19,7 @@ use super::{
     talk::{Reply, Tokens},
     wait,
 };
-use crate::base::{Env, World, json};
+use crate::base::{Env, World};
 
 /// How often a request is sent at most.
 const TRIES: u32 = 5;
@@ -28,7 +28,7 @@ const TRIES: u32 = 5;
 const LONGEST_STREAM: usize = 32 << 20;
 
 /// How much of an error's body is read, bytes.
-const ERROR_BODY: usize = 64 << 10;
+pub const ERROR_BODY: usize = 64 << 10;
 
 /// An open line to one endpoint, for one call.
 pub struct Line<'a> {
@@ -77,13 +77,13 @@ impl<'a> Line<'a> {
         secrets: &'a Secrets,
     ) -> Result<Line<'a>, Broken> {
         let failed = |why: String| Broken::new(Meaning::Failed, why);
-        let key = agent.endpoint.key.as_ref().filter(|key| !key.reveal().trim().is_empty());
+        let key = agent.endpoint.key();
         let base = agent.endpoint.url.as_deref();
         let login = |why: &str| Broken::new(Meaning::Trouble(Trouble::Login), why);
         if base.is_none() && key.is_none() {
             return Err(login("no key is set for it"));
         }
-        let url = dialect::url(dialect, base, key).map_err(failed)?;
+        let url = dialect::url(dialect, base, key, dialect.resource()).map_err(failed)?;
         let headers = dialect::headers(dialect, key).map_err(login)?;
         let client = client(&world.env).map_err(|e| failed(format!("no connection can be prepared: {}", chain(&e))))?;
         Ok(Line { world, call, dialect, secrets, client, url, headers, begun: world.clock.mono() })
@@ -132,9 +132,7 @@ impl<'a> Line<'a> {
         }
         let mut reader = self.dialect.reader();
         let read = self.read(response, reader.as_mut()).await;
-        let taken = reader.tokens();
-        tokens.input = tokens.input.saturating_add(taken.input);
-        tokens.output = tokens.output.saturating_add(taken.output);
+        tokens.add(reader.tokens());
         // What comes after the last word, and whether it comes at all, does not matter.
         match (read, reader.reply()) {
             (Err(broken), _) if broken.meaning != Meaning::Again => Err(broken),
@@ -198,11 +196,7 @@ impl<'a> Line<'a> {
                 break;
             }
         }
-        let error = match json::parse(&body, json::Limits::LINE) {
-            Ok(value) => ApiError::read(&value),
-            Err(_) => ApiError { message: String::from_utf8_lossy(&body).into_owned(), ..ApiError::default() },
-        };
-        self.error(status, &error, after)
+        self.error(status, &ApiError::of_body(&body), after)
     }
 
     fn error(&self, status: u16, error: &ApiError, after: Option<Duration>) -> Broken {
@@ -236,7 +230,7 @@ impl<'a> Line<'a> {
 }
 
 /// A client that follows no redirect and uses the proxies of the user's environment, but for this machine.
-fn client(env: &Env) -> reqwest::Result<Client> {
+pub fn client(env: &Env) -> reqwest::Result<Client> {
     // Whoever else set one up was first: any will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let set = |names: [&str; 2]| names.into_iter().find_map(|name| env.var(name).filter(|value| !value.is_empty()));
@@ -260,7 +254,7 @@ fn client(env: &Env) -> reqwest::Result<Client> {
 }
 
 /// An error with what is behind it: the outermost one says little.
-fn chain(e: &reqwest::Error) -> String {
+pub fn chain(e: &reqwest::Error) -> String {
     let mut out = e.to_string();
     let mut source = e.source();
     while let Some(e) = source {

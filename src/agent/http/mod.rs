@@ -4,6 +4,7 @@ mod anthropic;
 mod dialect;
 mod line;
 mod openai;
+mod probe;
 mod secrets;
 mod session;
 mod talk;
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 pub use anthropic::Anthropic;
 pub use openai::OpenAi;
+pub use probe::probe;
 
 use self::{
     dialect::{Dialect, Meaning},
@@ -53,9 +55,9 @@ pub async fn run(world: &World, agent: &Agent, call: &Call<'_>, dialect: &dyn Di
         Err(e) => return Outcome::failed(format!("no name for the conversation: {e}")),
     };
     let hands = Hands { world, agent, call, secrets: &secrets };
-    let (id, tokens) = (conversation.id.clone(), Tokens::default());
+    let id = conversation.id.clone();
     (call.notice)(Event::Session(id.clone()));
-    let mut talk = Talk { agent, model, call, dialect, line, hands, secrets: &secrets, conversation, tokens };
+    let mut talk = Talk { agent, model, call, dialect, line, hands, secrets: &secrets, conversation };
     let mut outcome = talk.go().await.unwrap_or_else(failed);
     outcome.cost = talk.cost();
     outcome.session = Some(id);
@@ -91,7 +93,6 @@ struct Talk<'a> {
     hands: Hands<'a>,
     secrets: &'a Secrets,
     conversation: Conversation,
-    tokens: Tokens,
 }
 
 impl Talk<'_> {
@@ -140,12 +141,12 @@ impl Talk<'_> {
 
     /// Asks for the next turn. An endpoint that refuses the provider's means for an answer is asked in words.
     async fn ask<'f>(&mut self, form: &mut Form<'f>, turn: usize) -> Result<Reply, Broken> {
-        let reply = self.line.ask(&self.body(*form, turn), &mut self.tokens).await;
+        let reply = self.line.ask(&self.body(*form, turn), &mut self.conversation.tokens).await;
         match (reply, *form) {
             (Err(broken), Form::Held(schema)) if broken.meaning == Meaning::Refused => {
                 (self.call.notice)(Event::Waiting(format!("{}; it is asked in words", broken.why)));
                 *form = Form::Words(schema);
-                self.line.ask(&self.body(*form, turn), &mut self.tokens).await
+                self.line.ask(&self.body(*form, turn), &mut self.conversation.tokens).await
             }
             (reply, _) => reply,
         }
@@ -224,8 +225,9 @@ impl Talk<'_> {
         }
     }
 
+    /// What this call cost, with what a dead process spent on the conversation before it could say so.
     fn cost(&self) -> Cost {
-        let Tokens { input, output } = self.tokens;
+        let Tokens { input, output } = self.conversation.unpaid();
         let price = self.agent.endpoint.price.unwrap_or_default();
         let usd = u128::from(input) * u128::from(price.0) + u128::from(output) * u128::from(price.1);
         let usd_micros = usd.div_ceil(1_000_000).try_into().unwrap_or(u64::MAX);

@@ -18,9 +18,13 @@ impl Dialect for OpenAi {
         "https://api.openai.com/v1"
     }
 
-    fn path(&self, base: &str) -> &'static str {
+    fn version(&self, base: &str) -> &'static str {
         // Whoever names a path names the right one: not every server has `/v1`.
-        if base.is_empty() { "/v1/chat/completions" } else { "/chat/completions" }
+        if base.is_empty() { "/v1" } else { "" }
+    }
+
+    fn resource(&self) -> &'static str {
+        "/chat/completions"
     }
 
     fn headers(&self) -> &'static [(&'static str, &'static str)] {

@@ -1,5 +1,6 @@
-//! Conversations that outlive a call, a file each: one line of JSON for each whole turn, appended and made durable before
-//! the next turn is paid for. A line that a crash cut off was no whole turn, and is dropped.
+//! Conversations that outlive a call, a file each: one line of JSON for each whole turn, with the tokens that it took,
+//! appended and made durable before the next turn is paid for. A line that a crash cut off was no whole turn, and is
+//! dropped. What the file counts beyond the ledger is what a dead process did not come to account for.
 
 use std::{
     fs::{File, OpenOptions},
@@ -8,10 +9,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     super::{Call, Event},
     secrets::Secrets,
-    talk::Message,
+    talk::{Message, Tokens},
 };
 use crate::base::{World, json};
 
@@ -26,9 +29,29 @@ pub struct Conversation {
     pub messages: Vec<Message>,
     /// How many of them were there before this call.
     pub before: usize,
+    /// What it took so far, all in all.
+    pub tokens: Tokens,
+    /// What of it is in the ledger.
+    spent: Tokens,
     file: PathBuf,
-    /// How many are kept, and how many bytes that is.
+    /// How many messages are kept, how many tokens are, and how many bytes that is.
     kept: usize,
+    counted: Tokens,
+    size: u64,
+}
+
+/// A line of the file.
+#[derive(Serialize, Deserialize)]
+struct Turn {
+    messages: Vec<Message>,
+    tokens: Tokens,
+}
+
+/// What is in a file.
+#[derive(Default)]
+struct Kept {
+    messages: Vec<Message>,
+    tokens: Tokens,
     size: u64,
 }
 
@@ -40,22 +63,32 @@ impl Conversation {
             None => world.ids.hex(32)?,
         };
         let file = call.sessions.join(format!("{id}.jsonl"));
-        let (mut messages, mut size) = (Vec::new(), 0);
+        let mut found = Kept::default();
         if call.session.begun {
             match load(&file) {
-                Ok((_, 0)) => (call.notice)(Event::Text("The conversation so far is lost: it begins anew.".into())),
-                Ok(found) => (messages, size) = found,
+                Ok(Kept { size: 0, .. }) => {
+                    (call.notice)(Event::Text("The conversation so far is lost: it begins anew.".into()));
+                }
+                Ok(kept) => found = kept,
                 Err(e) => (call.notice)(Event::Text(format!("The conversation so far is lost ({e}): it begins anew."))),
             }
         }
-        let kept = messages.len();
-        Ok(Conversation { id, messages, before: kept, file, kept, size })
+        let Kept { messages, tokens: counted, size } = found;
+        let spent = Tokens { input: call.session.spent.input_tokens, output: call.session.spent.output_tokens };
+        let (kept, tokens) = (messages.len(), counted.at_least(spent));
+        Ok(Conversation { id, messages, before: kept, tokens, spent, file, kept, counted, size })
     }
 
-    /// Keeps what was said since the last time, as one turn, without secrets.
+    /// What it took that is in no ledger yet.
+    pub fn unpaid(&self) -> Tokens {
+        self.tokens.less(self.spent)
+    }
+
+    /// Keeps what was said and taken since the last time, as one turn, without secrets.
     pub fn keep(&mut self, secrets: &Secrets) -> io::Result<()> {
-        let new: Vec<Message> = self.messages.iter().skip(self.kept).map(|m| secrets.message(m)).collect();
-        let mut line = serde_json::to_vec(&new).map_err(io::Error::other)?;
+        let messages = self.messages.iter().skip(self.kept).map(|m| secrets.message(m)).collect();
+        let turn = Turn { messages, tokens: self.tokens.less(self.counted) };
+        let mut line = serde_json::to_vec(&turn).map_err(io::Error::other)?;
         line.push(b'\n');
         let folder = self.file.parent().unwrap_or(Path::new("/"));
         std::fs::create_dir_all(folder)?;
@@ -70,6 +103,7 @@ impl Conversation {
         }
         self.size += line.len() as u64;
         self.kept = self.messages.len();
+        self.counted = self.tokens;
         Ok(())
     }
 }
@@ -79,19 +113,20 @@ fn is_name(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
-/// The messages of all whole turns, and how many bytes these take.
-fn load(file: &Path) -> io::Result<(Vec<Message>, u64)> {
+/// What all whole turns hold, and how many bytes these take.
+fn load(file: &Path) -> io::Result<Kept> {
     let mut bytes = Vec::new();
     File::open(file)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST {
         return Err(io::Error::other("it is too long"));
     }
-    let (mut messages, mut size) = (Vec::new(), 0);
+    let mut kept = Kept::default();
     for line in bytes.split_inclusive(|b| *b == b'\n') {
         let Some(whole) = line.strip_suffix(b"\n") else { break };
-        let Ok(turn) = json::read::<Vec<Message>>(whole, json::Limits::RECORD) else { break };
-        messages.extend(turn);
-        size += line.len() as u64;
+        let Ok(turn) = json::read::<Turn>(whole, json::Limits::RECORD) else { break };
+        kept.messages.extend(turn.messages);
+        kept.tokens.add(turn.tokens);
+        kept.size += line.len() as u64;
     }
-    Ok((messages, size))
+    Ok(kept)
 }

@@ -71,13 +71,31 @@ pub enum Stop {
     Refused,
 }
 
-/// How many tokens a request took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How many tokens something took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tokens {
     /// Read, from a cache too.
     pub input: u64,
     /// Written.
     pub output: u64,
+}
+
+impl Tokens {
+    /// Counts more.
+    pub fn add(&mut self, more: Tokens) {
+        self.input = self.input.saturating_add(more.input);
+        self.output = self.output.saturating_add(more.output);
+    }
+    /// As many as these, or as others if those are more.
+    pub fn at_least(self, others: Tokens) -> Tokens {
+        let Tokens { input, output } = others;
+        Tokens { input: self.input.max(input), output: self.output.max(output) }
+    }
+    /// What is left without others; never less than nothing.
+    pub fn less(self, others: Tokens) -> Tokens {
+        let Tokens { input, output } = others;
+        Tokens { input: self.input.saturating_sub(input), output: self.output.saturating_sub(output) }
+    }
 }
 
 /// What a model is asked, in no provider's words.

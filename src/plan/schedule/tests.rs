@@ -89,13 +89,10 @@ fn dependents_of_a_blocked_slice_are_blocked_without_an_attempt_and_the_others_g
     at(&plan, &mut state, 0).phase = Phase::Blocked;
     let steps = next(&plan, &state, &Busy::default());
     let s = |n: usize| plan.spec.slices[n].id.clone();
-    assert_eq!(steps, [Step::Block(s(1), BlockReason::DepBlocked, "`s0` is blocked".into()), Step::Build(s(3))]);
+    let dep_blocked = |why: &str| Stop { reason: BlockReason::DepBlocked, detail: why.into(), over: None };
+    assert_eq!(steps, [Step::Block(s(1), dep_blocked("`s0` is blocked")), Step::Build(s(3))]);
     at(&plan, &mut state, 1).phase = Phase::Blocked;
-    assert!(next(&plan, &state, &Busy::default()).contains(&Step::Block(
-        s(2),
-        BlockReason::DepBlocked,
-        "`s1` is blocked".into()
-    )));
+    assert!(next(&plan, &state, &Busy::default()).contains(&Step::Block(s(2), dep_blocked("`s1` is blocked"))));
 }
 
 #[test]
@@ -115,7 +112,7 @@ fn stop_rules_hold_in_their_order() {
     let reason = |attempts: Vec<Attempt>, change: fn(&mut SliceState)| {
         let mut slice = SliceState { attempts, ..Default::default() };
         change(&mut slice);
-        stop(&plan, &RunState::default(), &slice).map(|(reason, _)| reason)
+        stop(&plan, &RunState::default(), &slice).map(|stop| stop.reason)
     };
     let none: fn(&mut SliceState) = |_| {};
     assert_eq!(reason(vec![], none), None);
@@ -152,7 +149,9 @@ fn without_money_nothing_that_costs_is_begun() {
     state.cost.usd_micros = 1_250_000;
     at(&plan, &mut state, 2).attempts.push(Attempt { n: 1, ..Default::default() });
     let why = "the run cost $1.25 of $1.00".to_owned();
-    let steps = [Step::Block(s0, BlockReason::Budget, why), Step::Build(s1), Step::Build(s2)];
+    let over = Some(Over { what: "run_usd_micros", limit: 1_000_000, used: 1_250_000 });
+    let stop = Stop { reason: BlockReason::Budget, detail: why, over };
+    let steps = [Step::Block(s0, stop), Step::Build(s1), Step::Build(s2)];
     assert_eq!(next(&plan, &state, &Busy::default()), steps, "what is carried costs nothing, what is paid for goes on");
 }
 
@@ -166,7 +165,7 @@ fn play(plan: &Plan, mut dice: impl FnMut() -> u8) -> RunState {
         for step in steps {
             let index = |id: &SliceId| plan.spec.slices.iter().position(|s| s.id == *id).unwrap();
             match step {
-                Step::Block(id, reason, why) => {
+                Step::Block(id, Stop { reason, detail: why, .. }) => {
                     let slice = at(plan, &mut state, index(&id));
                     slice.phase = Phase::Blocked;
                     slice.blocked = Some((reason, why));

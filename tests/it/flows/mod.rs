@@ -2,6 +2,7 @@
 
 mod agents;
 mod checkout;
+mod models;
 mod people;
 mod places;
 mod prose;

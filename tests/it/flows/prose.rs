@@ -5,7 +5,7 @@ use super::*;
 const PROSE: &str = "Keep the word `a` in a file. Nothing more.";
 
 /// A spec as an agent answers it: one slice for each id, which writes its id into a file of that name.
-fn spec(ids: &[&str]) -> Value {
+pub(super) fn spec(ids: &[&str]) -> Value {
     let slices: Vec<Value> = ids
         .iter()
         .enumerate()

@@ -170,7 +170,7 @@ fn a_conversation_is_continued() {
         let first = room.work("First.");
         assert!(first.ok, "{first:?}");
         room.keeps_the_key(&first);
-        room.session = Session { id: first.session.clone(), begun: true, ..Session::default() };
+        room.session = Session { id: first.session.clone(), begun: true, spent: first.cost };
         let second = room.work("Second.");
         assert_eq!(second.session, first.session);
         assert_eq!(second.cost.input_tokens, 100, "this call's alone");
@@ -225,6 +225,39 @@ fn a_conversation_that_a_crash_cut_loses_the_cut_turn_alone() {
             assert_eq!(model.requests().pop().unwrap().text, "Anew.\n");
             let said = |e: &Event| matches!(e, Event::Text(text) if text.contains("begins anew"));
             assert!(room.events().iter().any(said), "{:?}", room.events());
+        }
+    }
+}
+
+#[test]
+fn what_a_dead_process_spent_is_counted_once() {
+    for provider in BOTH {
+        // What an answer took that was cut off is known to one of the two.
+        let model = Model::start(|turn| match turn.nth {
+            0 | 1 | 3 => Reply::call(look()),
+            4 => Reply::text("Half.").cut(400),
+            2 | 5 => Reply::status(401),
+            _ => Reply::text("Done."),
+        });
+        let cut = if provider == Provider::Anthropic { 100 } else { 0 };
+        let mut room = Room::of(provider, &model);
+        room.put("a", "1");
+        let dead = room.work("First.");
+        assert_eq!((dead.ok, dead.cost.input_tokens), (false, 200));
+        // Nobody has accounted for any of it, then for all of it.
+        room.session = Session { id: dead.session.clone(), begun: true, ..Session::default() };
+        let second = room.work("Second.");
+        assert_eq!((second.ok, second.cost.input_tokens), (false, 300 + cut));
+        room.session.spent = second.cost;
+        let third = room.work("Third.");
+        assert_eq!((third.ok, third.cost.input_tokens, third.cost.output_tokens), (true, 100, 20));
+        // A conversation that is lost was paid for all the same.
+        std::fs::remove_file(room.session_file()).unwrap();
+        room.session.spent += third.cost;
+        for _ in 0..2 {
+            let anew = room.work("Anew.");
+            assert_eq!(anew.cost.input_tokens, 100);
+            room.session.spent += anew.cost;
         }
     }
 }

@@ -144,6 +144,14 @@ impl Reply {
         self
     }
 
+    /// With this body; for [`Reply::status`].
+    pub fn body(mut self, content: impl Into<String>) -> Reply {
+        if let Say::Status { body, .. } = &mut self.say {
+            *body = content.into();
+        }
+        self
+    }
+
     /// With these tokens instead of the usual ones.
     pub fn usage(self, usage: Usage) -> Reply {
         Reply { usage, ..self }
