@@ -41,22 +41,40 @@ pub const BASE: [&str; 27] = [
     "TRACEPARENT",
 ];
 
-/// What a provider's own login consists of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a provider's own login consists of: made available to that agent alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Login {
     /// Variables by name; a trailing `*` stands for any ending.
-    pub variables: &'static [&'static str],
-    /// Files and folders below the home that it reads and writes: credentials, settings, conversations.
-    pub paths: &'static [&'static str],
-    /// Those of them that it needs from its first start on.
-    pub folders: &'static [&'static str],
-    /// Variables that move such a folder, and what of it is then below the folder that they name.
-    pub moved: &'static [(&'static str, &'static str)],
+    pub variables: Vec<&'static str>,
+    /// Where it keeps its credentials, settings and conversations.
+    pub places: Vec<Place>,
 }
 
-/// What a provider's own login consists of: made available to that agent alone.
+/// A file or a folder that an agent reads and writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Where it is below the home.
+    pub at: &'static str,
+    /// Whether it is made where it is not there: in a hidden home the agent could not.
+    pub made: bool,
+    /// The variable that names a folder instead of the one in the home, and where it is below that.
+    pub moved: Option<(&'static str, &'static str)>,
+}
+
+const fn file(at: &'static str) -> Place {
+    Place { at, made: false, moved: None }
+}
+
+const fn folder(at: &'static str, variable: &'static str, below: &'static str) -> Place {
+    Place { at, made: true, moved: Some((variable, below)) }
+}
+
+/// The programs that others speak the Agent Client Protocol for.
+const SPOKEN_FOR: [Provider; 4] = [Provider::Claude, Provider::Codex, Provider::Gemini, Provider::OpenCode];
+
+/// What a provider's own login consists of.
 pub fn login(provider: &Provider) -> Login {
-    let (variables, paths): (&[&str], &[&str]) = match provider {
+    let (variables, places): (&[&str], &[Place]) = match provider {
         Provider::Claude => (
             &[
                 "ANTHROPIC_*",
@@ -67,12 +85,16 @@ pub fn login(provider: &Provider) -> Login {
                 "DISABLE_*",
                 "IS_SANDBOX",
             ],
-            &[".claude", ".claude.json"],
+            &[folder(".claude", "CLAUDE_CONFIG_DIR", ""), file(".claude.json")],
         ),
-        Provider::Codex => (&["OPENAI_*", "CODEX_*"], &[".codex"]),
-        Provider::Gemini => {
-            (&["GEMINI_*", "GOOGLE_*"], &[".gemini", ".config/gcloud/application_default_credentials.json"])
-        }
+        Provider::Codex => (&["OPENAI_*", "CODEX_*"], &[folder(".codex", "CODEX_HOME", "")]),
+        Provider::Gemini => (
+            &["GEMINI_*", "GOOGLE_*"],
+            &[
+                folder(".gemini", "GEMINI_CLI_HOME", ".gemini"),
+                file(".config/gcloud/application_default_credentials.json"),
+            ],
+        ),
         Provider::OpenCode => (
             &[
                 "OPENCODE_*",
@@ -83,78 +105,67 @@ pub fn login(provider: &Provider) -> Login {
                 "GOOGLE_GENERATIVE_AI_API_KEY",
                 "OPENROUTER_API_KEY",
             ],
-            &[".config/opencode", ".local/share/opencode", ".local/state/opencode", ".cache/opencode"],
+            &[
+                folder(".config/opencode", "XDG_CONFIG_HOME", "opencode"),
+                folder(".local/share/opencode", "XDG_DATA_HOME", "opencode"),
+                folder(".local/state/opencode", "XDG_STATE_HOME", "opencode"),
+                folder(".cache/opencode", "XDG_CACHE_HOME", "opencode"),
+            ],
         ),
         Provider::Aider => (
             &["AIDER_*", "ANTHROPIC_API_KEY", "OPENAI_*", "GEMINI_API_KEY", "DEEPSEEK_API_KEY", "OPENROUTER_API_KEY"],
-            &[".aider", ".aider.conf.yml", ".aider.model.settings.yml", ".aider.model.metadata.json"],
-        ),
-        // Whatever it is: the same as the programs that speak the protocol.
-        Provider::Acp(_) => (
-            &["ANTHROPIC_*", "CLAUDE_*", "OPENAI_*", "CODEX_*", "GEMINI_*", "GOOGLE_*", "OPENCODE_*"],
             &[
-                ".claude",
-                ".claude.json",
-                ".codex",
-                ".gemini",
-                ".config/opencode",
-                ".local/share/opencode",
-                ".local/state/opencode",
-                ".cache/opencode",
+                file(".aider"),
+                file(".aider.conf.yml"),
+                file(".aider.model.settings.yml"),
+                file(".aider.model.metadata.json"),
             ],
         ),
+        Provider::Acp(argv) => return spoken_for(argv),
         Provider::Literate | Provider::Command(_) | Provider::Anthropic | Provider::OpenAi | Provider::Replay(_) => {
             (&[], &[])
         }
     };
-    let moved: &[(&str, &str)] = match provider {
-        Provider::Claude => &[("CLAUDE_CONFIG_DIR", "")],
-        Provider::Codex => &[("CODEX_HOME", "")],
-        Provider::Gemini => &[("GEMINI_CLI_HOME", ".gemini")],
-        Provider::OpenCode => &[
-            ("XDG_CONFIG_HOME", "opencode"),
-            ("XDG_DATA_HOME", "opencode"),
-            ("XDG_STATE_HOME", "opencode"),
-            ("XDG_CACHE_HOME", "opencode"),
-        ],
-        Provider::Acp(_) => &[
-            ("CLAUDE_CONFIG_DIR", ""),
-            ("CODEX_HOME", ""),
-            ("GEMINI_CLI_HOME", ".gemini"),
-            ("XDG_CONFIG_HOME", "opencode"),
-            ("XDG_DATA_HOME", "opencode"),
-            ("XDG_CACHE_HOME", "opencode"),
-        ],
-        _ => &[],
-    };
-    let folders: &[&str] = match provider {
-        Provider::Claude => &[".claude"],
-        Provider::Codex => &[".codex"],
-        Provider::Gemini => &[".gemini"],
-        Provider::OpenCode => paths,
-        _ => &[],
-    };
-    Login { variables, paths, folders, moved }
+    Login { variables: variables.to_vec(), places: places.to_vec() }
 }
 
-/// The login's paths in this user's home, and where variables of theirs have moved them.
+/// The login of the program that a command line of the Agent Client Protocol is named after: `opencode acp`,
+/// `npx -y @agentclientprotocol/claude-agent-acp`. Where none is to be recognised, those of all that are there.
+fn spoken_for(argv: &[String]) -> Login {
+    let mut words = argv.iter().filter(|word| !word.starts_with('-')).take(2);
+    let is_in = |word: &String| SPOKEN_FOR.iter().find(|p| p.program().is_some_and(|name| word.contains(name)));
+    if let Some(one) = words.find_map(is_in) {
+        return login(one);
+    }
+    let mut all = Login::default();
+    for one in SPOKEN_FOR.iter().map(login) {
+        all.variables.extend(one.variables);
+        all.places.extend(one.places.into_iter().map(|place| Place { made: false, ..place }));
+    }
+    all
+}
+
+/// Where the login's places are for this user.
 pub fn login_paths(world: &World, provider: &Provider) -> Vec<PathBuf> {
-    let home = world.env.home.as_deref().unwrap_or(Path::new("/nonexistent"));
-    let login = login(provider);
-    let moved = login.moved.iter().filter_map(|(variable, below)| {
-        let dir = Path::new(world.env.var(variable)?);
-        dir.is_absolute().then(|| dir.join(below))
-    });
-    login.paths.iter().map(|p| home.join(p)).chain(moved).collect()
+    login(provider).places.iter().map(|place| place.path(world)).collect()
 }
 
-/// The same, with the folders made that the provider keeps its conversations in: where the home is hidden it could not.
+/// The same, with what the provider needs from its first start on made.
 pub fn make_login(world: &World, provider: &Provider) -> std::io::Result<Vec<PathBuf>> {
-    let home = world.env.home.as_deref().unwrap_or(Path::new("/nonexistent"));
-    for folder in login(provider).folders {
-        std::fs::create_dir_all(home.join(folder))?;
+    for place in login(provider).places.iter().filter(|place| place.made) {
+        std::fs::create_dir_all(place.path(world))?;
     }
     Ok(login_paths(world, provider))
+}
+
+impl Place {
+    fn path(&self, world: &World) -> PathBuf {
+        let moved = self.moved.and_then(|(variable, below)| Some(Path::new(world.env.var(variable)?).join(below)));
+        // Without the slash that an empty name leaves behind.
+        let moved = moved.map(|path| path.components().collect::<PathBuf>());
+        let home = || world.env.home.as_deref().unwrap_or(Path::new("/nonexistent")).join(self.at);
+        moved.filter(|path| path.is_absolute()).unwrap_or_else(home)
+    }
 }
 
 /// The whole environment of an agent's program.
@@ -188,17 +199,40 @@ mod tests {
     use super::*;
     use crate::base::Env;
 
+    fn paths(vars: &[(&str, &str)], provider: &str) -> Vec<String> {
+        let vars = vars.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let world = World::real(Env { vars, home: Some("/home/me".into()), ..Env::default() }).unwrap();
+        login_paths(&world, &provider.parse().unwrap()).iter().map(|path| path.display().to_string()).collect()
+    }
+
     #[test]
-    fn a_login_is_below_the_home_and_where_a_variable_moved_it() {
-        let mut env = Env { home: Some("/home/me".into()), ..Env::default() };
-        env.vars.insert("CODEX_HOME".into(), "/elsewhere/codex".into());
-        env.vars.insert("XDG_DATA_HOME".into(), "/elsewhere/data".into());
-        env.vars.insert("CLAUDE_CONFIG_DIR".into(), "not/absolute".into());
-        let world = World::real(env).unwrap();
-        let paths = |provider| login_paths(&world, &provider);
-        assert_eq!(paths(Provider::Codex), [Path::new("/home/me/.codex"), Path::new("/elsewhere/codex")]);
-        assert_eq!(paths(Provider::Claude), [Path::new("/home/me/.claude"), Path::new("/home/me/.claude.json")]);
-        assert!(paths(Provider::OpenCode).contains(&"/elsewhere/data/opencode".into()));
-        assert!(paths(Provider::Command(vec!["x".into()])).is_empty());
+    fn a_login_is_below_the_home_or_where_a_variable_moved_it() {
+        let vars = [
+            ("CODEX_HOME", "/elsewhere/codex"),
+            ("XDG_DATA_HOME", "/elsewhere/data"),
+            ("CLAUDE_CONFIG_DIR", "not/absolute"),
+        ];
+        assert_eq!(paths(&[], "codex"), ["/home/me/.codex"]);
+        assert_eq!(paths(&vars, "codex"), ["/elsewhere/codex"]);
+        assert_eq!(paths(&vars, "claude"), ["/home/me/.claude", "/home/me/.claude.json"]);
+        let opencode = paths(&vars, "opencode");
+        assert!(opencode.contains(&"/elsewhere/data/opencode".into()), "{opencode:?}");
+        assert!(opencode.contains(&"/home/me/.config/opencode".into()), "{opencode:?}");
+        assert_eq!(paths(&vars, "command:claude"), [""; 0]);
+    }
+
+    #[test]
+    fn who_speaks_the_protocol_for_a_program_gets_its_login_alone() {
+        for (line, name) in [
+            ("acp:claude-agent-acp", "claude"),
+            ("acp:npx -y @agentclientprotocol/claude-agent-acp", "claude"),
+            ("acp:/opt/bin/gemini --acp --model x", "gemini"),
+            ("acp:opencode acp", "opencode"),
+            ("acp:codex-acp", "codex"),
+        ] {
+            assert_eq!(login(&line.parse().unwrap()), login(&name.parse().unwrap()), "{line}");
+        }
+        let all = login(&"acp:goose acp --model claude".parse().unwrap());
+        assert!(all.places.len() == 9 && all.places.iter().all(|place| !place.made), "{all:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! `git otto agents`: who there is to write, and who does what here.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use serde::Serialize;
 
@@ -121,9 +121,13 @@ fn look(start: &Start, name: &'static str, provider: &Provider) -> Found {
         Some(beginning) => start.world.env.vars.keys().any(|k| k.to_string_lossy().starts_with(beginning)),
         None => start.world.env.var(pattern).is_some_and(|v| !v.is_empty()),
     };
-    let mut login: Vec<String> = own.variables.iter().filter(|v| set(v)).map(|v| (*v).to_owned()).collect();
-    let there = variables::login_paths(&start.world, provider).into_iter().zip(own.paths);
-    login.extend(there.filter(|(path, _)| path.exists()).map(|(_, name)| format!("~/{name}")));
+    let mut login: Vec<String> = own.variables.into_iter().filter(set).map(str::to_owned).collect();
+    let home = start.world.env.home.as_deref();
+    let short = |path: PathBuf| match home.and_then(|home| path.strip_prefix(home).ok()) {
+        Some(rest) => format!("~/{}", rest.display()),
+        None => path.display().to_string(),
+    };
+    login.extend(variables::login_paths(&start.world, provider).into_iter().filter(|path| path.exists()).map(short));
     let (usable, text) = match (provider, provider.program()) {
         (Provider::Literate, _) => (true, "embedded: writes what an intent carries".to_owned()),
         (Provider::Anthropic | Provider::OpenAi, _) => {

@@ -33,8 +33,10 @@ use heard::Heard;
 use talk::{Failure, Talk};
 use wire::Wire;
 
-/// OpenCode asks before it edits only where its configuration says so, and takes a part of it from this variable.
-const ASK: (&str, &str) = ("OPENCODE_PERMISSION", r#"{"edit":"ask"}"#);
+/// What some agents are told by variables. OpenCode asks before it edits only where its configuration says so, and takes a
+/// part of it from there. Claude Code would pay for a guess at what the user types next.
+const TOLD: [(&str, &str); 2] =
+    [("OPENCODE_PERMISSION", r#"{"edit":"ask"}"#), ("CLAUDE_CODE_ENABLE_PROMPT_SUGGESTION", "false")];
 
 /// How long an agent may take to end once its standard input is closed.
 const ENDING: Duration = Duration::from_secs(5);
@@ -49,7 +51,9 @@ pub async fn run(world: &World, agent: &Agent, argv: &[String], call: &Call<'_>)
         Err(e) => return Outcome::failed(format!("the workspace {} cannot be used: {e}", call.dir.display())),
     };
     let mut env = variables::of(world, agent, call);
-    env.entry(ASK.0.into()).or_insert(ASK.1.into());
+    for (name, value) in TOLD {
+        env.entry(name.into()).or_insert(value.into());
+    }
     let env = env.into_iter().collect();
     let argv = argv.iter().map(Into::into).collect();
     let spec = Spec { argv, cwd: root.clone(), env, keep_stdin: true, ..Spec::default() };

@@ -1,8 +1,8 @@
 //! Codex: `codex exec --json`.
 //!
 //! The repository's own settings (`.codex`) count only where the user trusts the folder, which nobody has done for a new
-//! workspace. Its own sandbox cannot be had inside another one: it is used where there is no other, and in calls that are to
-//! answer.
+//! workspace. Its own sandbox cannot be had inside another one, where it would fail every command: it is used where there
+//! is no other.
 
 use std::io;
 
@@ -25,18 +25,18 @@ pub fn start(agent: &Agent, call: &Call<'_>, confined: bool) -> io::Result<Start
     let mut argv: Vec<std::ffi::OsString> =
         ["codex", "exec", "--json", "--skip-git-repo-check", "-C"].map(Into::into).into();
     argv.push(call.dir.into());
-    argv.push("-s".into());
-    match call.work {
-        Work::Write(_) if confined => argv.push("danger-full-access".into()),
-        Work::Write(_) => argv.push("workspace-write".into()),
-        Work::Answer(schema) => {
-            argv.push("read-only".into());
-            if is_strict(schema) {
-                let file = call.scratch.join("answer-schema.json");
-                std::fs::write(&file, schema.to_string())?;
-                argv.extend(["--output-schema".into(), file.into()]);
-            }
-        }
+    let sandbox = match call.work {
+        _ if confined => "danger-full-access",
+        Work::Write(_) => "workspace-write",
+        Work::Answer(_) => "read-only",
+    };
+    argv.extend(["-s".into(), sandbox.into()]);
+    if let Work::Answer(schema) = call.work
+        && is_strict(schema)
+    {
+        let file = call.scratch.join("answer-schema.json");
+        std::fs::write(&file, schema.to_string())?;
+        argv.extend(["--output-schema".into(), file.into()]);
     }
     argv.extend(agent.model.as_ref().map(|model| format!("--model={model}").into()));
     // The value is TOML: a JSON text is one of its texts too.

@@ -7,6 +7,7 @@ mod people;
 mod places;
 mod prose;
 mod queue;
+mod real;
 mod refusals;
 mod slices;
 

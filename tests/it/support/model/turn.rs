@@ -149,11 +149,11 @@ impl Turn {
     }
 
     /// Whether this is one of the requests that programs make for themselves: OpenCode's titles, Gemini CLI's choice of
-    /// a model and of who speaks next (its work always offers tools), Claude Code's probe.
+    /// a model and of who speaks next, Claude Code's probe and titles. The work of the last two always offers tools.
     fn is_aside(&self) -> bool {
-        let gemini = self.header("user-agent").is_some_and(|agent| agent.starts_with("GeminiCLI"));
+        let from = |name| self.header("user-agent").is_some_and(|agent| agent.starts_with(name));
         self.system.contains("You are a title generator")
-            || gemini && self.tools.is_empty()
+            || (from("GeminiCLI") || from("claude-cli")) && self.tools.is_empty()
             || self.body["max_tokens"] == 1
     }
 
