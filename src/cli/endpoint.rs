@@ -1,6 +1,10 @@
 //! Where a model over HTTP is reached, with which key, at which price.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use crate::{
     agent::{Endpoint, Key, Provider},
@@ -56,7 +60,7 @@ pub fn of(start: &Start, store: Option<&Store>, provider: &Provider) -> Result<E
     let at = url.as_deref().unwrap_or(known.public);
     let mut why = "no credential helper of git knows one".to_owned();
     let key = match (env(known.key), store) {
-        (Some(key), _) => Some(key),
+        (Some(key), _) => Some(Key::new(key)),
         (None, None) => None,
         (None, Some(store)) => helped(start, store, at).unwrap_or_else(|e| {
             why = e;
@@ -70,14 +74,24 @@ pub fn of(start: &Start, store: Option<&Store>, provider: &Provider) -> Result<E
         return Err(Failure::new(Exit::Agent, text).hint(hint));
     }
     let price = config(known.price).map(|text| price(known.price, &text)).transpose()?;
-    Ok(Endpoint { url, key: key.map(Key::new), price })
+    Ok(Endpoint { url, key, price })
 }
 
+/// What git's credential helpers have said, by URL: the key, or why there is none.
+pub type Keys = Mutex<BTreeMap<String, Result<Option<Key>, String>>>;
+
 /// What git's credential helpers know for a URL; an error says why they do not say.
-fn helped(start: &Start, store: &Store, url: &str) -> Result<Option<String>, String> {
+fn helped(start: &Start, store: &Store, url: &str) -> Result<Option<Key>, String> {
+    let mut keys = start.keys.lock().unwrap_or_else(PoisonError::into_inner);
+    keys.entry(url.to_owned()).or_insert_with(|| ask(start, store, url)).clone()
+}
+
+fn ask(start: &Start, store: &Store, url: &str) -> Result<Option<Key>, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
     let asked = runtime.block_on(store.repo.credential(&*start.world.procs, url, PATIENCE));
-    asked.map_err(|e| format!("git's credential helpers do not say ({})", one_line(&e.to_string(), 200)))
+    asked
+        .map(|key| key.map(Key::new))
+        .map_err(|e| format!("git's credential helpers do not say ({})", one_line(&e.to_string(), 200)))
 }
 
 /// Two amounts: for a million tokens read, and written.

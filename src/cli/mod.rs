@@ -106,6 +106,8 @@ pub struct Start {
     pub world: World,
     /// The user.
     pub ui: Arc<Ui>,
+    /// What credential helpers have said: nobody is asked twice.
+    pub keys: endpoint::Keys,
 }
 
 impl Start {
@@ -156,7 +158,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(world) => world,
         Err(failure) => return ExitCode::from(ui.fail(&failure) as u8),
     };
-    let start = Start { world, ui };
+    let start = Start { world, ui, keys: Default::default() };
     let exit = args.command.run(&start).unwrap_or_else(|failure| start.ui.fail(&failure));
     ExitCode::from(exit as u8)
 }

@@ -3,8 +3,9 @@
 
 use std::{path::Path, time::Duration};
 
+use crate::support::task::task;
 use git_otto::{
-    agent::{self, Agent, Bounds, Call, Outcome, Product, Provider, Role, Session, TASK_SCHEMA, Task, Work},
+    agent::{self, Agent, Bounds, Call, Outcome, Provider, Role, Session, Task, Work},
     base::{Env, World},
 };
 use serde_json::{Value, json};
@@ -18,24 +19,7 @@ fn go(dir: &Path, attempt: u32, steps: Value) -> Outcome {
     let mut env = Env::default();
     env.vars.insert("PATH".into(), std::env::var_os("PATH").unwrap());
     let world = World::real(env).unwrap();
-    let task = Task {
-        schema: TASK_SCHEMA,
-        role: Role::Build,
-        slice: "store".parse().unwrap(),
-        title: "t".into(),
-        attempt,
-        product: Product { title: "t".into(), intent: "i".into(), kind: "cli".into() },
-        requirements: Default::default(),
-        tasks: vec![],
-        owned_paths: vec![],
-        shared_scaffold: vec![],
-        checks: Default::default(),
-        green_on_base: vec![],
-        failures: vec![],
-        contracts: vec![],
-        workspace: workspace.clone(),
-        blocks: vec![],
-    };
+    let task = Task { attempt, ..task(workspace.clone()) };
     let argv = vec![env!("CARGO_BIN_EXE_git-otto-fake-agent").to_owned(), script.display().to_string()];
     let call = Call {
         role: Role::Build,

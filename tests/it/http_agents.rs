@@ -13,14 +13,12 @@ use std::{
 };
 
 use git_otto::{
-    agent::{
-        self, Agent, Bounds, Call, Event, Key, Outcome, Product, Provider, Role, Session, TASK_SCHEMA, Task, Work,
-    },
+    agent::{self, Agent, Bounds, Call, Event, Key, Outcome, Provider, Role, Session, Task, Work},
     base::{Env, Timestamp, World, world::Clock},
 };
 use serde_json::Value;
 
-use super::support::model::Model;
+use super::support::{model::Model, task::task};
 
 /// Nothing but its own letters makes it known as a secret.
 const KEY: &str = "plain-letters-and-nothing-else";
@@ -66,24 +64,7 @@ impl Room {
         let mut agent = Agent { model: Some("m".into()), ..Agent::new(provider) };
         agent.endpoint.url = Some(url.to_owned());
         agent.endpoint.key = Some(Key::new(KEY.into()));
-        let task = Task {
-            schema: TASK_SCHEMA,
-            role: Role::Build,
-            slice: "store".parse().unwrap(),
-            title: "t".into(),
-            attempt: 1,
-            product: Product { title: "t".into(), intent: "i".into(), kind: "cli".into() },
-            requirements: Default::default(),
-            tasks: vec![],
-            owned_paths: vec![],
-            shared_scaffold: vec![],
-            checks: Default::default(),
-            green_on_base: vec![],
-            contracts: vec![],
-            failures: vec![],
-            workspace: dir.path().join("tree"),
-            blocks: vec![],
-        };
+        let task = task(dir.path().join("tree"));
         let bounds = Bounds { wall: Duration::from_secs(600), idle: Some(Duration::from_secs(60)), usd_micros: None };
         Room { dir, world, waits, agent, bounds, session: Session::default(), task, events: Mutex::default() }
     }

@@ -9,8 +9,9 @@ use std::{
     time::Duration,
 };
 
+use crate::support::task::task;
 use git_otto::{
-    agent::{self, Agent, Bounds, Call, Event, Outcome, Product, Provider, Role, Session, TASK_SCHEMA, Task, Work},
+    agent::{self, Agent, Bounds, Call, Event, Outcome, Provider, Role, Session, Task, Work},
     base::{Env, World},
 };
 use serde_json::{Value, json};
@@ -50,24 +51,7 @@ impl Room {
 
     /// Builds with an agent that does these steps; only what lies in `mine/` may be written.
     fn build(&self, steps: &[Value]) -> Done {
-        let task = Task {
-            schema: TASK_SCHEMA,
-            role: Role::Build,
-            slice: "store".parse().unwrap(),
-            title: "t".into(),
-            attempt: 1,
-            product: Product { title: "t".into(), intent: "i".into(), kind: "cli".into() },
-            requirements: Default::default(),
-            tasks: vec![],
-            owned_paths: vec!["mine/".into()],
-            shared_scaffold: vec![],
-            checks: Default::default(),
-            green_on_base: vec![],
-            contracts: vec![],
-            failures: vec![],
-            workspace: self.tree(),
-            blocks: vec![],
-        };
+        let task = Task { owned_paths: vec!["mine/".into()], ..task(self.tree()) };
         self.call(Role::Build, Work::Write(&task), steps)
     }
 

@@ -6,6 +6,7 @@
 
 pub mod model;
 mod snapshot;
+pub mod task;
 
 use std::{
     cell::RefCell,
