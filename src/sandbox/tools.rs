@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::base::Env;
 
 /// Folders below HOME in which tools are installed. None of them holds settings or documents of the user.
-const TOOLS: [&str; 45] = [
+const TOOLS: [&str; 46] = [
     ".asdf",
     ".bun",
     ".cabal/bin",
@@ -22,6 +22,8 @@ const TOOLS: [&str; 45] = [
     ".local/bin",
     ".local/lib",
     ".local/pipx",
+    // Where the link in `.local/bin` leads that Claude Code's own installer makes.
+    ".local/share/claude",
     ".local/share/fnm",
     ".local/share/mise",
     ".local/share/pipx",
