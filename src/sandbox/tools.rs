@@ -111,18 +111,23 @@ const SECRETS: [&str; 12] = [
     "settings.xml",
 ];
 
-/// What lies below HOME and is needed to run the user's tools: known homes of tools, what variables name, and each folder
-/// of the PATH, with the folder above it where it is named `bin` or `shims`. Never HOME itself, nor a folder that many
-/// programs share.
+/// Places besides HOME that are hidden.
+const HIDDEN: [&str; 3] = ["/tmp", "/var/tmp", "/run"];
+
+/// What lies in a hidden place and is needed to run the user's tools: known homes of tools, what variables name, and each
+/// folder of the PATH, with the folder above it where it is named `bin`, `.bin` or `shims`. Never a hidden place itself,
+/// nor a folder that many programs share.
 pub fn tool_paths(env: &Env) -> Vec<PathBuf> {
     let Some(home) = env.home.as_deref().filter(|home| home.is_absolute() && home.parent().is_some()) else {
         return Vec::new();
     };
     let named = VARIABLES.iter().filter_map(|name| env.var(name)).map(PathBuf::from);
     let path = env.vars.get(std::ffi::OsStr::new("PATH")).map(|path| std::env::split_paths(path).collect::<Vec<_>>());
-    let path = path.into_iter().flatten().flat_map(|dir| [above(&dir).filter(|dir| may_show(home, dir)), Some(dir)]);
-    let all = TOOLS.iter().map(|name| home.join(name)).chain(named).chain(path.flatten());
+    let path = path.into_iter().flatten().flat_map(|dir| [above(&dir), Some(dir)]).flatten();
+    let (below_home, elsewhere): (Vec<_>, Vec<_>) = path.partition(|dir| dir.starts_with(home));
+    let all = TOOLS.iter().map(|name| home.join(name)).chain(named).chain(below_home);
     let mut out: Vec<PathBuf> = all.filter(|path| may_show(home, path)).collect();
+    out.extend(elsewhere.into_iter().filter(|dir| HIDDEN.iter().any(|hidden| is_below(dir, Path::new(hidden)))));
     out.sort();
     out.dedup_by(|inner, outer| inner.starts_with(outer));
     out
@@ -131,13 +136,20 @@ pub fn tool_paths(env: &Env) -> Vec<PathBuf> {
 /// The folder of which this is the folder of programs.
 fn above(dir: &Path) -> Option<PathBuf> {
     let name = dir.file_name()?;
-    (name == "bin" || name == "shims").then(|| dir.parent().map(Path::to_owned)).flatten()
+    (name == "bin" || name == ".bin" || name == "shims").then(|| dir.parent().map(Path::to_owned)).flatten()
+}
+
+/// Whether a path lies below a folder, and is not the folder itself.
+fn is_below(path: &Path, folder: &Path) -> bool {
+    let plain = path.components().all(|part| part != std::path::Component::ParentDir);
+    plain && path != folder && path.starts_with(folder)
 }
 
 fn may_show(home: &Path, path: &Path) -> bool {
-    let plain = path.components().all(|part| part != std::path::Component::ParentDir);
     let Ok(rest) = path.strip_prefix(home) else { return false };
-    plain && !SHARED.iter().any(|name| rest == Path::new(name)) && !NEVER.iter().any(|name| rest.starts_with(name))
+    is_below(path, home)
+        && !SHARED.iter().any(|name| rest == Path::new(name))
+        && !NEVER.iter().any(|name| rest.starts_with(name))
 }
 
 /// Where credentials may be in folders that are shown.
@@ -157,11 +169,14 @@ mod tests {
 
     #[test]
     fn folders_of_the_path_are_shown_with_what_they_belong_to() {
-        let all = shown(&[("PATH", "/home/u/.odd/bin:/home/u/x/shims:/home/u/plain:/usr/bin:relative/bin")]);
+        let path = "/home/u/.odd/bin:/home/u/x/shims:/home/u/plain:/usr/bin:relative/bin:/tmp/n/node_modules/.bin:/tmp/bin:/tmp";
+        let all = shown(&[("PATH", path)]);
         for there in ["/home/u/.odd", "/home/u/x", "/home/u/plain", "/home/u/.cargo", "/home/u/.local/bin"] {
             assert!(all.iter().any(|path| path == there), "{there}: {all:?}");
         }
-        assert!(all.iter().all(|path| path.starts_with("/home/u/")), "{all:?}");
+        // What is in the shared /tmp is another one for programs, but for the tools there.
+        let elsewhere: Vec<_> = all.iter().filter(|path| !path.starts_with("/home/u/")).collect();
+        assert_eq!(elsewhere, ["/tmp/bin", "/tmp/n/node_modules"]);
     }
 
     #[test]
