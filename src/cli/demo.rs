@@ -56,7 +56,7 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     std::fs::write(dir.join("jot.md"), INTENT)?;
     let env = Env { cwd: dir.clone(), git: Default::default(), ..(*start.world.env).clone() };
     let world = World { env: env.into(), ..start.world.clone() };
-    let there = Start { world: world.clone(), ui: start.ui.clone(), keys: Default::default() };
+    let there = Start { world: world.clone(), ui: start.ui.clone(), keys: Default::default(), confinement: start.confinement.clone() };
     let store = Store::new(Repo::discover(&world.env)?, world);
     start.ui.say(&format!("repository: {}", dir.display()))?;
     start.ui.say("intent:     jot.md, which carries its own code")?;

@@ -1,6 +1,11 @@
 //! The command line: one file a command, and one place that turns an error into words and an exit code.
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    ffi::OsString,
+    path::PathBuf,
+    process::ExitCode,
+    sync::{Arc, OnceLock},
+};
 
 use clap::{ColorChoice, Parser, Subcommand, ValueEnum};
 
@@ -12,6 +17,7 @@ use crate::{
     git::Repo,
     output::{Color, Manner, Ui},
     sandbox,
+    sandbox::Available,
     store::Store,
 };
 
@@ -108,6 +114,8 @@ pub struct Start {
     pub ui: Arc<Ui>,
     /// What credential helpers have said: nobody is asked twice.
     pub keys: endpoint::Keys,
+    /// What this machine can enforce, once it has been tried.
+    pub confinement: OnceLock<Arc<Available>>,
 }
 
 impl Start {
@@ -158,7 +166,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(world) => world,
         Err(failure) => return ExitCode::from(ui.fail(&failure) as u8),
     };
-    let start = Start { world, ui, keys: Default::default() };
+    let start = Start { world, ui, keys: Default::default(), confinement: OnceLock::new() };
     let exit = args.command.run(&start).unwrap_or_else(|failure| start.ui.fail(&failure));
     ExitCode::from(exit as u8)
 }

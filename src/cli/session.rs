@@ -356,8 +356,14 @@ fn style(start: &Start, store: &Store) -> Result<Style, Failure> {
 
 /// How the programs of a run are confined: what the configuration asks for, of what the machine offers.
 pub fn sandbox(start: &Start, store: &Store) -> Result<Sandbox, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let available = Arc::new(runtime.block_on(sandbox::probe(&start.world)));
+    let available = match start.confinement.get() {
+        Some(known) => known.clone(),
+        None => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let tried = Arc::new(runtime.block_on(sandbox::probe(&start.world)));
+            start.confinement.get_or_init(|| tried).clone()
+        }
+    };
     sandbox_of(start, store, available)
 }
 
