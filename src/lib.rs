@@ -21,4 +21,5 @@ pub mod report;
 pub mod sandbox;
 pub mod spec;
 pub mod store;
+pub mod verify;
 pub mod workspace;

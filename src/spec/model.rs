@@ -9,6 +9,9 @@ use crate::{
     checks::model::Check,
 };
 
+pub mod change;
+pub mod parts;
+
 /// The value of a spec's `schema` field.
 pub const SCHEMA: &str = "otto.spec/1";
 

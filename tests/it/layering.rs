@@ -34,7 +34,12 @@ fn allowed(from: &str, to: &[&str]) -> bool {
         "gate" => ["base", "git", "store", "journal", "checks", "sandbox", "workspace"].contains(&module),
         // The intent is read into a spec: that is its answer, so it knows what a spec is.
         "intent" => SERVICES.contains(&module) || (module == "spec" && model),
-        "recover" | "sync" | "hook" => SERVICES.contains(&module) || model,
+        "recover" => SERVICES.contains(&module) || model,
+        // What a spec and a receipt are is what they judge, and what they bring together.
+        "verify" | "hook" | "sync" => {
+            let judged = module == "spec" || (module == "queue" && rest.first() == Some(&"receipt"));
+            SERVICES.contains(&module) || model || judged || (module == "verify" && from != "verify")
+        }
         "cli" | "main" | "lib" => true,
         _ => match (stage(from), stage(module)) {
             (Some(own), Some(other)) => other < own && model,
