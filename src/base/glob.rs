@@ -147,6 +147,41 @@ fn both(a: &[Part<'_>], b: &[Part<'_>]) -> bool {
     below[0]
 }
 
+/// Whether every path that `inner` matches is matched by `outer`. Never wrongly said; of patterns that mix `*` and `?` in
+/// one segment it may be said too seldom.
+pub fn covers(outer: &str, inner: &str) -> bool {
+    if is_literal(inner) {
+        return matches(outer, inner);
+    }
+    let segment = |outer: &Part<'_>, inner: &Part<'_>| match (outer, inner) {
+        (Part::One(a), Part::One(b)) => {
+            let byte = |a: &u8, b: &u8| a == b || (*a == b'?' && *b != b'*');
+            takes_in(a.as_bytes(), b.as_bytes(), |a| *a == b'*', byte)
+        }
+        _ => false,
+    };
+    takes_in(&parts(outer), &parts(inner), |part| matches!(part, Part::Any), segment)
+}
+
+/// Whether `outer` says at least what `inner` says, sign by sign: one that is `any` stands for any number of the other's
+/// signs, also for its own kind; every other one stands for one, if it is at least as much.
+fn takes_in<T>(outer: &[T], inner: &[T], any: impl Fn(&T) -> bool, one: impl Fn(&T, &T) -> bool) -> bool {
+    // `row[j]`: whether the rest of `outer` takes in the rest of `inner` from `j`.
+    let mut row: Vec<bool> = (0..=inner.len()).map(|j| j == inner.len()).collect();
+    for sign in outer.iter().rev() {
+        let below = row.clone();
+        for j in (0..=inner.len()).rev() {
+            let next = row.get(j + 1).copied().unwrap_or(false);
+            let rest = below.get(j + 1).copied().unwrap_or(false);
+            row[j] = match any(sign) {
+                true => below[j] || next,
+                false => rest && inner.get(j).is_some_and(|i| !any(i) && one(sign, i)),
+            };
+        }
+    }
+    row.first().copied().unwrap_or(false)
+}
+
 /// The same for the bytes of two segments: `*` is any number of them, `?` one.
 fn segments(a: &[u8], b: &[u8]) -> bool {
     let mut below = vec![false; b.len() + 1];
@@ -249,6 +284,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_pattern_covers_what_it_says_more_of() {
+        for (outer, inner, is) in [
+            ("src/**", "src/a.rs", true),
+            ("src/**", "src/x/", true),
+            ("src/", "src/**", true),
+            ("src/**", "src/**/*.rs", true),
+            ("src/*", "src/**", false),
+            ("src/*.rs", "src/a*.rs", true),
+            ("src/?.rs", "src/*.rs", false),
+            ("src/*.rs", "src/?.rs", true),
+            ("**/*.rs", "src/**", false),
+            ("**/*.rs", "src/**/x.rs", true),
+            ("a", "a", true),
+            ("a", "a/b", false),
+            ("a/", "a", false),
+            ("src/x/**", "src/**", false),
+        ] {
+            assert_eq!(covers(outer, inner), is, "{outer} {inner}");
+        }
+    }
+
     /// Every path of up to four segments over a small alphabet: enough to find one for any two of the patterns below.
     fn paths() -> Vec<String> {
         let names = ["a", "b", "aa", "ab", "ba", "bb"];
@@ -272,6 +329,17 @@ mod tests {
             let found = paths().into_iter().find(|p| matches(&a, p) && matches(&b, p));
             prop_assert_eq!(intersects(&a, &b), found.is_some(), "{} {} {:?}", a, b, found);
             prop_assert_eq!(intersects(&a, &b), intersects(&b, &a));
+        }
+
+        #[test]
+        fn what_is_covered_is_matched(
+            a in "(([ab?*]|[ab][ab?*]|\\*\\*)/){0,2}([ab?*]|[ab*][ab?]|\\*\\*)|(([ab?*]|[ab][ab?*]|\\*\\*)/){1,2}",
+            b in "(([ab?*]|[ab][ab?*]|\\*\\*)/){0,2}([ab?*]|[ab*][ab?]|\\*\\*)|(([ab?*]|[ab][ab?*]|\\*\\*)/){1,2}",
+        ) {
+            prop_assume!(pattern_problem(&a).is_none() && pattern_problem(&b).is_none());
+            let beyond = paths().into_iter().find(|p| matches(&b, p) && !matches(&a, p));
+            prop_assert!(!covers(&a, &b) || beyond.is_none(), "{} {} {:?}", a, b, beyond);
+            prop_assert!(covers(&a, &a) && covers("**", &b), "{} {}", a, b);
         }
     }
 }
