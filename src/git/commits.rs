@@ -16,7 +16,7 @@ use super::{
 use crate::base::{Oid, Timestamp, text};
 
 /// A commit object of more bytes is refused.
-const MAX_COMMIT: u64 = 16 << 20;
+pub(super) const MAX_COMMIT: u64 = 16 << 20;
 
 impl Signature {
     /// As git stores it: a name that cannot forge another header, whole seconds, UTC.
@@ -91,7 +91,7 @@ impl Repo {
     /// Whether `a` is `b` or one of its ancestors, by walking explicit parents: never by dates, which can lie.
     pub fn is_ancestor(&self, a: Oid, b: Oid) -> Result<bool> {
         let repo = self.local();
-        let edge = shallow_edge(&repo);
+        let edge = self.shallow();
         let (mut seen, mut next) = (HashSet::from([b]), VecDeque::from([b]));
         while let Some(at) = next.pop_front() {
             if at == a {
@@ -105,7 +105,7 @@ impl Repo {
     /// A commit, its first parent, that one's first parent…: at most `max` commits.
     pub fn first_parents(&self, tip: Oid, max: usize) -> Result<Vec<Oid>> {
         let repo = self.local();
-        let (edge, mut out, mut at) = (shallow_edge(&repo), Vec::new(), Some(tip));
+        let (edge, mut out, mut at) = (self.shallow(), Vec::new(), Some(tip));
         while let Some(id) = at.filter(|_| out.len() < max) {
             at = self.parents(&repo, &edge, id)?.first().copied();
             out.push(id);
@@ -169,11 +169,6 @@ impl Repo {
         }
         Ok(out)
     }
-}
-
-/// The commits at the edge of a shallow clone: they name parents that are not here.
-fn shallow_edge(repo: &gix::Repository) -> HashSet<Oid> {
-    repo.shallow_commits().ok().flatten().map(|edge| edge.iter().copied().map(Oid).collect()).unwrap_or_default()
 }
 
 fn head_of(repo: &gix::Repository) -> Result<Head> {

@@ -14,6 +14,7 @@ mod reftable;
 mod repo;
 mod trees;
 pub mod types;
+mod walk;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -26,3 +27,4 @@ pub use objects::ObjectKind;
 pub use refs::Refs;
 pub use repo::Repo;
 pub use types::*;
+pub use walk::Link;

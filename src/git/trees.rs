@@ -29,7 +29,7 @@ impl Mode {
         }
     }
 
-    fn of(mode: EntryMode) -> Option<Mode> {
+    pub(super) fn of(mode: EntryMode) -> Option<Mode> {
         Some(match mode.kind() {
             EntryKind::Tree => return None,
             EntryKind::Blob => Mode::Plain,

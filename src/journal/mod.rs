@@ -14,7 +14,8 @@ pub mod state;
 mod text;
 mod writer;
 
-pub use read::read;
+pub use notes::annotated;
+pub use read::{of_writer, read};
 pub use replay::{Receipt, Replayed};
 pub use writer::Writer;
 

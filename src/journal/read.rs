@@ -43,6 +43,13 @@ pub fn read(repo: &Repo, run: &RunId, anchor: Oid) -> Result<Replayed> {
     Ok(replay(all.events, all.faults, all.receipts))
 }
 
+/// What is wrong with the journal of one writer as a commit of its ref holds it, and its notes on landed commits.
+pub fn of_writer(repo: &Repo, writer: &str, anchor: Oid, tip: Oid) -> Result<(Vec<Fault>, Vec<Receipt>)> {
+    let mut one = Union { left: MAX_BYTES, ..Union::default() };
+    one.writer(repo, writer, anchor, tip)?;
+    Ok((one.faults, one.receipts))
+}
+
 /// What was read so far.
 #[derive(Default)]
 struct Union {

@@ -275,7 +275,8 @@ fn write(store: &Store, tenure: &Tenure) -> Result<Oid> {
     Ok(store.repo.write_commit(&NewCommit { tree, parents: vec![], author: &who, committer: &who, message })?)
 }
 
-fn load(repo: &Repo, oid: Oid) -> Result<Tenure> {
+/// What the commit of a lease says.
+pub fn load(repo: &Repo, oid: Oid) -> Result<Tenure> {
     let what = format!("lease.json of {}", oid.short());
     let malformed = |why: String| Error::Malformed { what: what.clone(), why };
     let tree = repo.read_commit(oid)?.tree;

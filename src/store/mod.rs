@@ -12,7 +12,7 @@ pub mod names;
 pub mod record;
 pub mod run;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use error::{Error, Result};
 

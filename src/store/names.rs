@@ -19,8 +19,57 @@ const WIP: &str = "refs/otto/wip/";
 const PINS: &str = "refs/otto/pin/";
 const RESCUES: &str = "refs/otto/rescue/";
 const UNDOS: &str = "refs/otto/undo/";
+const REMOTES: &str = "refs/otto-remote/";
 const NOTES: &str = "refs/notes/otto/";
 const BRANCHES: &str = "refs/heads/otto/";
+
+/// What a ref's name says that it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// [`spec`].
+    Spec(SpecId),
+    /// [`run`].
+    Run(RunId),
+    /// [`slice_attempt`].
+    Attempt(RunId),
+    /// [`target`].
+    Target(RunId),
+    /// [`evidence`].
+    Evidence(RunId),
+    /// [`journal`], with its writer.
+    Journal(RunId, String),
+    /// [`lease`].
+    Lease(RunId),
+    /// [`wip`].
+    Wip(RunId),
+    /// What never leaves a repository: pins, rescues, ways back, what was fetched.
+    Private,
+    /// Nothing that this program names so, though it is, or could pass for, a name of its own.
+    Unknown,
+    /// Somebody else's: a branch, a tag, anything.
+    Theirs,
+}
+
+/// Tells what a full ref name says.
+pub fn what(name: &str) -> Named {
+    let found = (parse_spec(name).map(Named::Spec))
+        .or_else(|| parse_run(name).map(Named::Run))
+        .or_else(|| parse_slice_attempt(name).map(|(run, ..)| Named::Attempt(run)))
+        .or_else(|| parse_target(name).map(Named::Target))
+        .or_else(|| parse_evidence(name).map(|(run, _)| Named::Evidence(run)))
+        .or_else(|| parse_journal(name).map(|(run, writer)| Named::Journal(run, writer)))
+        .or_else(|| parse_lease(name).map(Named::Lease))
+        .or_else(|| parse_wip(name).map(|(run, _)| Named::Wip(run)));
+    // A file system that ignores case would take one for the other.
+    let folded = format!("{}/", name.to_lowercase());
+    let ours = ["refs/otto/", REMOTES, NOTES].iter().any(|p| folded.starts_with(p));
+    match found {
+        Some(found) => found,
+        None if [PINS, RESCUES, UNDOS, REMOTES].iter().any(|p| name.starts_with(p)) => Named::Private,
+        None if ours => Named::Unknown,
+        None => Named::Theirs,
+    }
+}
 
 /// The history of a spec.
 pub fn spec(id: &SpecId) -> String {
@@ -144,6 +193,12 @@ pub fn undo(run: &RunId) -> String {
     format!("{UNDOS}{run}")
 }
 
+/// The histories of a spec in the repositories that were fetched from.
+pub fn fetched_specs(refs: &dyn Refs, id: &SpecId) -> Result<Vec<(String, Oid)>> {
+    let end = format!("/specs/{id}");
+    Ok(refs.list(REMOTES)?.into_iter().filter(|(name, _)| name.ends_with(&end)).collect())
+}
+
 /// The branch that a spec lands on unless told otherwise.
 pub fn default_branch(spec: &SpecId) -> String {
     format!("{BRANCHES}{spec}")
@@ -238,6 +293,21 @@ mod tests {
             assert_eq!(parse_slice_attempt(&format!("refs/otto/slices/{r}/store/{n}")), None, "{n}");
         }
         assert_eq!(parse_journal(&format!("refs/notes/otto/{r}/a/b")), None);
+    }
+
+    #[test]
+    fn every_name_is_known_for_what_it_is() {
+        for name in all("jot", "store", "0a") {
+            let known = what(&name);
+            assert_ne!(known, Named::Unknown, "{name}");
+            assert_eq!(known == Named::Theirs, name.starts_with("refs/heads/"), "{name}");
+        }
+        for name in ["refs/otto/specs/A", "refs/otto/x", "refs/OTTO/specs/jot", "refs/notes/otto", "refs/otto/specs/-x"]
+        {
+            assert_eq!(what(name), Named::Unknown, "{name}");
+        }
+        assert_eq!(what("refs/otto-remote/origin/specs/jot"), Named::Private);
+        assert_eq!(what("refs/ottos/x"), Named::Theirs);
     }
 
     #[test]

@@ -104,7 +104,12 @@ pub fn create(store: &Store, anchor: &RunAnchor) -> Result<Oid> {
 pub fn load(repo: &Repo, run: &RunId) -> Result<(Oid, RunAnchor)> {
     let name = names::run(run);
     let id = repo.refs().read(&name)?.ok_or_else(|| Error::Missing { what: format!("run {run}") })?;
-    let what = format!("run.json of {name}");
+    Ok((id, read(repo, run, id)?))
+}
+
+/// What the commit of an anchor says; it must be that run's.
+pub fn read(repo: &Repo, run: &RunId, id: Oid) -> Result<RunAnchor> {
+    let what = format!("run.json of {}", names::run(run));
     let malformed = |why: String| Error::Malformed { what: what.clone(), why };
     let tree = repo.read_commit(id)?.tree;
     let entry = repo.entry(tree, BStr::new("run.json"))?.ok_or_else(|| malformed("it is not there".into()))?;
@@ -117,7 +122,7 @@ pub fn load(repo: &Repo, run: &RunId) -> Result<(Oid, RunAnchor)> {
     if anchor.format != FORMAT || anchor.run != *run || anchor.spec != *run.spec() {
         return Err(malformed("format, run or spec are not the ones of its name".into()));
     }
-    Ok((id, anchor))
+    Ok(anchor)
 }
 
 /// Every run, of one spec or of all, by spec, oldest first.

@@ -1,26 +1,36 @@
 //! The one verifier: what may become of the refs and of the checked-in copies of specs. Hooks, servers, `git otto verify`,
 //! sharing and the program's own swaps all ask it.
 //!
-//! It re-hashes what it reads, walks explicit parents, and ignores replaced objects.
+//! It re-hashes the records that it reads, walks explicit parents, and ignores replaced objects.
 
 use serde::Serialize;
 
 use crate::{
-    base::{Failure, Oid, SpecId},
+    base::{Oid, SpecId},
     git::Repo,
-    store::{names, record},
+    store::record,
 };
+
+mod chains;
+mod copies;
+mod journals;
+mod moves;
+#[cfg(test)]
+mod testing;
+
+pub use copies::{COPIES, commits, copy, index};
+pub use moves::updates;
 
 /// A rule that a ref, a record or a file breaks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Violation {
     /// Which rule.
     pub code: Code,
-    /// Where: a ref, a spec, a run, or a path with its commit.
+    /// Where: a ref, a spec, a run, or a path.
     pub place: String,
     /// The first commit that breaks it.
     pub commit: Option<Oid>,
-    /// What is wrong, one sentence.
+    /// What is wrong, one sentence; of an edited copy, in what it differs on the lines below.
     pub message: String,
     /// The command that puts it right.
     pub hint: String,
@@ -30,14 +40,61 @@ pub struct Violation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
-    /// A record of a spec's history breaks one of the record's own rules.
-    Record(record::Code),
     /// A ref that only moves forward would move elsewhere, or one that never moves would move.
     NotForward,
     /// A ref would be removed that must stay.
     Deleted,
     /// No ref of this program has that name, or not on a server.
     BadName,
+    /// The anchor of a run cannot be read, or is of another run.
+    AnchorMalformed,
+    /// There is no anchor of the run.
+    AnchorMissing,
+    /// What a run builds is no version of the spec.
+    VersionUnknown,
+    /// Stored evidence was changed or removed.
+    EvidenceChanged,
+    /// A line of a journal or a receipt was changed or removed.
+    JournalChanged,
+    /// The lines of a journal do not follow from each other.
+    JournalBroken,
+    /// A receipt does not match the landing that it stands on.
+    ReceiptMismatch,
+    /// It is no lease.
+    LeaseMalformed,
+    /// A checked-in copy is no version of the spec.
+    CopyNotInChain,
+    /// A checked-in copy cannot be read as a spec.
+    CopyMalformed,
+    /// A checked-in copy is of another spec than its name says.
+    CopyMisnamed,
+    /// The copy of an open spec was removed.
+    CopyRemoved,
+    /// There is no history here to hold a copy against.
+    NoChain,
+    /// A record of a spec's history breaks one of the record's own rules.
+    #[serde(untagged)]
+    Record(record::Code),
+}
+
+/// What is worth telling and breaks no rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// A path.
+    pub place: String,
+    /// The commit, where there is one.
+    pub commit: Option<Oid>,
+    /// One sentence.
+    pub message: String,
+}
+
+/// What came of looking.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Findings {
+    /// What breaks a rule.
+    pub violations: Vec<Violation>,
+    /// What does not.
+    pub notes: Vec<Note>,
 }
 
 /// A ref that is to move, or has moved.
@@ -54,42 +111,16 @@ pub struct Update {
 /// Everything wrong with a spec's history up to `tip`, oldest record first.
 pub fn spec(repo: &Repo, id: &SpecId, tip: Oid) -> Vec<Violation> {
     let place = format!("spec {id}");
-    let found = record::verify(repo, id, tip).into_iter();
-    let told = |v: record::Violation| Violation {
+    record::verify(repo, id, tip).into_iter().map(|v| of_record(place.clone(), v)).collect()
+}
+
+/// A record's own violation, at a place.
+fn of_record(place: String, v: record::Violation) -> Violation {
+    Violation {
         code: Code::Record(v.code),
-        place: place.clone(),
+        place,
         commit: Some(v.commit),
         message: format!("the record {}: {}", v.commit.short(), v.message),
         hint: v.hint,
-    };
-    found.map(told).collect()
-}
-
-/// Everything that must not be in a set of ref moves that belong together, such as one push. `repo` must see the new
-/// objects. Names that are not this program's are looked at for the copies of specs that their commits hold.
-pub fn updates(repo: &Repo, updates: &[Update]) -> Result<Vec<Violation>, Failure> {
-    let mut out = Vec::new();
-    for update in updates {
-        let Some(id) = names::parse_spec(&update.name) else { continue };
-        let broken = |code: Code, message: &str, hint: String| Violation {
-            code,
-            place: update.name.clone(),
-            commit: update.new,
-            message: message.into(),
-            hint,
-        };
-        let Some(new) = update.new else {
-            out.push(broken(Code::Deleted, "the history of a spec is never removed", format!("git otto close {id}")));
-            continue;
-        };
-        let forward = match update.old {
-            Some(old) => repo.is_ancestor(old, new)?,
-            None => true,
-        };
-        if !forward {
-            out.push(broken(Code::NotForward, "the history of a spec only grows", format!("git otto sync {id}")));
-        }
-        out.extend(spec(repo, &id, new));
     }
-    Ok(out)
 }
