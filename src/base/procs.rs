@@ -18,8 +18,10 @@ use serde::{Deserialize, Serialize};
 use tokio::{io::AsyncWriteExt, net::unix::pipe};
 
 mod run;
+mod terminal;
 
 pub use run::{Bounds, Captured, Finished, Limit, Listener, Stream, listen, run};
+pub use terminal::on_terminal;
 
 /// A process for good: ids are reused, an id with its start time on one boot is not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@ use crate::{
         Start,
         session::{self, Choices, approved, refuse_unrunnable},
         team::{self, Whom},
+        working_copy::{self, When},
     },
     plan::{
         model::is_self_written,
@@ -26,6 +27,9 @@ pub struct Args {
     /// Approve without asking
     #[arg(long, short)]
     yes: bool,
+    /// Write the checked-in copy of the spec, also where there is none yet
+    #[arg(long)]
+    write: bool,
 }
 
 /// Runs the command.
@@ -46,6 +50,8 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
             start.ui.answer(&format!("{what}: spec {} at {}\n", args.spec, commit.short()))?;
             start.ui.say(&format!("next: git otto run {}", args.spec))?;
         }
+        let when = if args.write { When::Always } else { When::Present };
+        working_copy::update(start, &store.repo, &args.spec, &record::load(&store.repo, commit)?, when)?;
         Ok(())
     };
     match stored.record.kind.phase() {

@@ -5,10 +5,13 @@ use serde::Serialize;
 use crate::{
     base::{Exit, Failure, Oid, Sha256, SpecId, Timestamp, text::one_line},
     cli::{
-        Start,
+        Start, difference,
         show::{Named, named},
+        version,
     },
+    git::Repo,
     output::Style,
+    spec::model::change::{Change, changes},
     store::record::{self, Step},
 };
 
@@ -18,6 +21,12 @@ pub struct Args {
     /// The spec [default: the only one]
     #[arg(value_name = "SPEC")]
     spec: Option<String>,
+    /// Show what each record changed, in full
+    #[arg(long, short)]
+    patch: bool,
+    /// Show one line a record
+    #[arg(long, conflicts_with = "patch")]
+    oneline: bool,
 }
 
 #[derive(Serialize)]
@@ -41,6 +50,7 @@ struct Line<'a> {
     tier: Option<u8>,
     before: Option<Sha256>,
     after: Sha256,
+    changes: Vec<difference::Line>,
 }
 
 /// Runs the command.
@@ -54,31 +64,49 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
         Failure::new(Exit::Usage, format!("there is no spec {id} here")).hint("git otto status")
     })?;
     let steps = record::history(&repo, tip)?;
-    let lines = steps.iter().enumerate().skip(skip).map(|(back, step)| line(back, step));
-    let lines: Vec<Line<'_>> = lines.collect();
     if start.ui.is_json() {
         let phase = steps.first().map_or(record::Phase::Draft, |s| s.record.kind.phase());
-        start.ui.answer_json(&Answer { schema: "otto.log/1", spec: &id, phase, records: lines })?;
+        let records: Result<Vec<_>, Failure> =
+            steps.iter().enumerate().skip(skip).map(|(back, step)| line(&repo, back, step)).collect();
+        start.ui.answer_json(&Answer { schema: "otto.log/1", spec: &id, phase, records: records? })?;
         return Ok(Exit::Done);
     }
-    for l in &lines {
-        let commit = start.ui.paint_answer(Style::Warn, &l.commit.short());
-        let place = start.ui.paint_answer(Style::Dim, &format!("@{{{}}}", l.back));
-        let kind = start.ui.paint_answer(Style::Bold, l.kind.word());
-        let tier = l.tier.map(|t| format!(" (tier {t})")).unwrap_or_default();
-        let reason = match one_line(l.reason, 120) {
+    for (back, step) in steps.iter().enumerate().skip(skip) {
+        let r = &step.record;
+        let commit = start.ui.paint_answer(Style::Warn, &step.commit.short());
+        let place = start.ui.paint_answer(Style::Dim, &format!("@{{{back}}}"));
+        let kind = start.ui.paint_answer(Style::Bold, r.kind.word());
+        let tier = r.tier.map(|t| format!(" (tier {t})")).unwrap_or_default();
+        let reason = match one_line(&r.reason, 120) {
             r if r.is_empty() => r,
             r => format!(": {r}"),
         };
-        let who = one_line(&l.actor, 80);
-        start.ui.answer(&format!("{commit} {place} {kind}{tier} by {who}, {}{reason}\n", l.time.human()))?;
+        let (actor, time) = (one_line(&r.actor.to_string(), 80), Timestamp::from_secs(r.time.secs));
+        start.ui.answer(&format!("{commit} {place} {kind}{tier} by {actor}, {}{reason}\n", time.human()))?;
+        if args.oneline {
+            continue;
+        }
+        let changed = changed(&repo, step)?;
+        if args.patch {
+            start.ui.answer(&difference::text(start, &changed, "    "))?;
+        } else if !changed.is_empty() {
+            start.ui.answer(&format!("    {}\n", difference::summary(&changed, 120)))?;
+        }
     }
     Ok(Exit::Done)
 }
 
-fn line(back: usize, step: &Step) -> Line<'_> {
+/// What a record changed, against its first parent.
+fn changed(repo: &Repo, step: &Step) -> Result<Vec<Change>, Failure> {
+    match step.parents.first().filter(|_| step.record.before != Some(step.record.after)) {
+        Some(parent) => Ok(changes(&version::load(repo, *parent)?.0, &version::load(repo, step.commit)?.0)),
+        None => Ok(Vec::new()),
+    }
+}
+
+fn line<'a>(repo: &Repo, back: usize, step: &'a Step) -> Result<Line<'a>, Failure> {
     let r = &step.record;
-    Line {
+    Ok(Line {
         back,
         commit: step.commit,
         parents: &step.parents,
@@ -89,5 +117,6 @@ fn line(back: usize, step: &Step) -> Line<'_> {
         tier: r.tier,
         before: r.before,
         after: r.after,
-    }
+        changes: difference::lines(&changed(repo, step)?),
+    })
 }

@@ -21,13 +21,18 @@ use crate::{
     store::Store,
 };
 
+mod difference;
 mod drive;
+mod editor;
 mod endpoint;
 mod progress;
 mod prose;
+mod revise;
 mod session;
 mod source;
 mod team;
+mod version;
+mod working_copy;
 
 /// Turns an intent into a tested product inside git.
 #[derive(Debug, Parser)]
@@ -86,8 +91,14 @@ commands! {
     Compile = compile,
     /// Approve the draft of a spec
     Approve = approve,
+    /// Change the draft of a spec
+    Edit = edit,
+    /// Change an approved spec, with a reason
+    Amend = amend,
     /// Show a spec, one of its versions, or a run
     Show = show,
+    /// Show in what two versions of a spec differ
+    Diff = diff,
     /// Show the history of a spec
     Log = log,
     /// Show where a run stands

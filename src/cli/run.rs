@@ -100,7 +100,7 @@ pub fn run_source(
         }
         Source::Text(text, name, folder) => {
             let draft = match name.ends_with(".json") {
-                true => source::read_spec(&text, &name, folder.as_deref())?,
+                true => source::read_spec(&text, &name, folder.as_deref(), &Default::default())?,
                 false => source::compile(start, store, &text, &name, wish.id.as_ref())?,
             };
             let held = lease::lock_spec(store, &draft.spec.id, "git otto run")?;

@@ -18,10 +18,7 @@ use crate::{
         event::{Fact, Kind},
     },
     plan::model::{Plan, refusals},
-    queue::{
-        message::{self, Style},
-        working_copy_path,
-    },
+    queue::message::{self, Style},
     sandbox::{self, Available, Sandbox},
     spec::{self, model::Spec},
     store::{
@@ -285,7 +282,7 @@ fn open(
     log.record(&[Fact::run(opening)])?;
     let working_copy = match store.repo.config("otto.workingCopy").as_deref() {
         Some("off") => None,
-        _ => Some((working_copy_path(&spec.id), stored.spec_bytes.clone())),
+        _ => Some((names::working_copy(&spec.id).into(), stored.spec_bytes.clone())),
     };
     let style = style(start, store)?;
     // What was recorded from its start is recorded to its end.

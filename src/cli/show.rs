@@ -4,11 +4,14 @@ use serde::Serialize;
 
 use crate::{
     base::{Exit, Failure, Oid, RunId, Sha256, SpecId, json, text},
-    cli::{Start, team},
+    cli::{
+        Start, team,
+        working_copy::{self, Copy, When},
+    },
     git::Repo,
     intent, report,
     spec::model::Spec,
-    store::{Store, record, run},
+    store::{Store, names, record, run},
 };
 
 /// Show a spec as Markdown, one of its versions, or the packet of a run.
@@ -23,6 +26,9 @@ pub struct Args {
     /// Of a run: the recorded calls of its agents, one JSON object a line
     #[arg(long)]
     recording: bool,
+    /// Of a spec: write its checked-in copy into this checkout, and show nothing
+    #[arg(long, conflicts_with_all = ["without_code", "recording"])]
+    write: bool,
 }
 
 /// Runs the command.
@@ -38,6 +44,11 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
             }
             start.ui.answer_bytes(&calls)?;
         }
+        Named::Run(_) if args.write => {
+            let text = "--write is for specs: a run has no copy in a checkout";
+            return Err(Failure::new(Exit::Usage, text));
+        }
+        Named::Spec { id, back } if args.write => return write(start, &repo, &id, back),
         Named::Run(id) => show_run(start, &repo, &id)?,
         Named::Spec { id, back } => show_spec(start, &repo, &id, back, !args.without_code)?,
     }
@@ -94,6 +105,29 @@ pub fn spec_in(repo: &Repo, commit: Oid) -> Result<Spec, Failure> {
     let entry = repo.entry(tree, "spec.json".into())?.ok_or_else(|| broken("has no spec.json".into()))?;
     let bytes = repo.read_blob(entry.oid, json::Limits::RECORD.size as u64)?;
     json::read(&bytes, json::Limits::RECORD).map_err(|e| broken(format!("holds no spec: {e}")))
+}
+
+/// Writes the checked-in copy of the newest version.
+fn write(start: &Start, repo: &Repo, id: &SpecId, back: usize) -> Result<Exit, Failure> {
+    let path = names::working_copy(id);
+    if back > 0 {
+        let text = format!("{path} holds the newest version, not {id}@{{{back}}}");
+        return Err(Failure::new(Exit::Usage, text).hint(format!("git otto show {id} --write")));
+    }
+    let tip = record::tip(repo, id)?.ok_or_else(|| Failure::new(Exit::Usage, format!("there is no spec {id}")))?;
+    let stored = record::load(repo, tip)?;
+    if stored.record.kind.phase() == record::Phase::Draft {
+        let text = format!("the spec {id} is a draft, and only approved specs have copies in checkouts");
+        return Err(Failure::new(Exit::Refused, text).hint(format!("git otto approve {id}")));
+    }
+    let copy = working_copy::update(start, repo, id, &stored, When::Always)?;
+    if start.ui.is_json() {
+        let value = serde_json::json!({"schema": "otto.show/1", "spec": id, "path": path, "working_copy": copy});
+        start.ui.answer_json(&value)?;
+    } else if copy == Copy::Current {
+        start.ui.answer(&format!("unchanged: {path} says what the spec says\n"))?;
+    }
+    Ok(if copy == Copy::Edited { Exit::Refused } else { Exit::Done })
 }
 
 #[derive(Serialize)]

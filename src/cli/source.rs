@@ -51,9 +51,7 @@ pub struct Draft {
 /// Finds out what `name` is: an existing file, `-` for standard input, then the id of a spec, else prose.
 pub fn resolve(start: &Start, store: &Store, name: &str, prose: bool) -> Result<Source, Failure> {
     if name == "-" {
-        let mut bytes = Vec::new();
-        std::io::stdin().lock().take(MAX + 1).read_to_end(&mut bytes)?;
-        let bytes = bounded(bytes, "standard input")?;
+        let bytes = read_input()?;
         return match prose {
             true => prose_of(start, &bytes, "<stdin>"),
             false => Ok(Source::Text(bytes, "<stdin>".into(), None)),
@@ -92,6 +90,21 @@ pub fn settle(start: &Start, source: Source) -> Result<Source, Failure> {
 
 fn prose_of(start: &Start, text: &[u8], name: &str) -> Result<Source, Failure> {
     intent::prose_text(text, name).map(Source::Prose).map_err(|errors| intent_errors(start, name, &errors))
+}
+
+fn read_input() -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().take(MAX + 1).read_to_end(&mut bytes)?;
+    bounded(bytes, "standard input")
+}
+
+/// Reads what a person names: a file, with the folder that it is in, or `-` for standard input.
+pub fn read_named(start: &Start, name: &str) -> Result<(Vec<u8>, Option<PathBuf>), Failure> {
+    if name == "-" {
+        return Ok((read_input()?, None));
+    }
+    let path = start.world.env.cwd.join(name);
+    Ok((read(&path)?, path.parent().map(Path::to_owned)))
 }
 
 /// Reads a file of bounded size.
@@ -174,14 +187,20 @@ pub fn free_id(store: &Store, slug: &SpecId, is_meant: &dyn Fn(&StoredSpec) -> b
     Err(Failure::new(Exit::Usage, text).hint("name it: --id <id>"))
 }
 
-/// Reads a spec as JSON; the contents that it names are looked for in `files/<sha256>` beside it.
-pub fn read_spec(bytes: &[u8], name: &str, folder: Option<&Path>) -> Result<Draft, Failure> {
+/// Reads a spec as JSON; the contents that it names are known, or looked for in `files/<sha256>` beside it.
+pub fn read_spec(
+    bytes: &[u8],
+    name: &str,
+    folder: Option<&Path>,
+    known: &BTreeMap<Sha256, Vec<u8>>,
+) -> Result<Draft, Failure> {
     let spec = spec::parse(bytes).map_err(|errors| spec_errors(name, &errors))?;
     let mut files = BTreeMap::new();
     let named = spec.files.iter().map(|f| f.sha256).chain(spec.checks().flat_map(|(_, c)| c.files.values().copied()));
     for digest in named {
         let path = folder.map(|f| f.join("files").join(digest.to_string()));
-        let content = path.filter(|p| p.is_file()).map(|p| read(&p)).transpose()?;
+        let beside = || path.filter(|p| p.is_file()).map(|p| read(&p)).transpose();
+        let content = known.get(&digest).cloned().map_or_else(beside, |known| Ok(Some(known)))?;
         let content = content.filter(|c| Sha256::of(c) == digest).ok_or_else(|| {
             let text = format!("{name} names the content {digest}, and files/{digest} beside it does not hold it");
             Failure::new(Exit::Invalid, text)
@@ -214,7 +233,8 @@ pub fn record(store: &Store, draft: &Draft) -> Result<(Appended, Phase), Failure
         if phase != Phase::Draft {
             let text = format!("the spec {id} is approved, and this is not what was approved");
             let hint = format!(
-                "to build what was approved: git otto run {id}\nto start another spec: git otto run --id <id> …"
+                "to change what was approved: git otto amend {id} --file <intent> -m <reason>\n\
+                 to build what was approved: git otto run {id}\nto start another spec: git otto run --id <id> …"
             );
             return Err(Failure::new(Exit::Refused, text).hint(hint));
         }

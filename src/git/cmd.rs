@@ -75,6 +75,16 @@ impl Git {
         self.finish(cmd, &[OsStr::new("config")], None)
     }
 
+    /// The command line of the user's editor, as git chooses it; `sh` reads it.
+    pub(super) fn editor(&self) -> Result<String> {
+        let mut vars = self.given();
+        vars.extend(self.env.git.get(OsStr::new("GIT_EDITOR")).map(|editor| ("GIT_EDITOR", editor.as_os_str())));
+        let mut cmd = self.command(&vars);
+        cmd.args(["var", "GIT_EDITOR"]);
+        let said = self.finish(cmd, &[OsStr::new("var")], None)?.ok()?;
+        Ok(String::from_utf8_lossy(&said).trim_end_matches('\n').to_owned())
+    }
+
     /// Whether git itself would use the repository around `git_dir`, by ownership and `safe.directory`; its refusal says
     /// what to type.
     pub(super) fn found_safe(&self) -> Result<()> {

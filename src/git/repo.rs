@@ -132,6 +132,11 @@ impl Repo {
         self.inner.refs.as_ref()
     }
 
+    /// The command line of the user's editor, as git chooses it; `sh` reads it.
+    pub fn editor(&self) -> Result<String> {
+        self.inner.git.editor()
+    }
+
     /// Runs `git` on this repository: explicit directories, a built environment, no hooks, no prompt, no pager. A
     /// non-zero exit is an answer; [`Output::ok`] makes it an error.
     pub fn git<S: AsRef<OsStr>>(&self, args: &[S], stdin: Option<&[u8]>) -> Result<Output> {

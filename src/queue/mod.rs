@@ -4,7 +4,7 @@ use crate::{
     base::{Exit, Failure, Oid, Point, SliceId, glob},
     checks::model::Check,
     gate::{Gate, Round, not_green},
-    git::{BString, ByteSlice, Merged, Mode, NewCommit, Swap},
+    git::{BString, Merged, Mode, NewCommit, Swap},
     journal::{
         event::{AttemptFailure, Fact, Kind},
         state::{CheckResult, Merge, RunState, SliceState},
@@ -206,9 +206,4 @@ impl Queue<'_> {
     fn fact(&self, slice: &Slice, attempt: u32, kind: Kind) -> Fact {
         Fact::slice(&slice.id, self.plan.generation(&slice.id), (attempt > 0).then_some(attempt), kind)
     }
-}
-
-/// The path of the checked-in copy of a spec.
-pub fn working_copy_path(spec: &crate::base::SpecId) -> BString {
-    format!(".otto/specs/{spec}.json").as_bytes().as_bstr().to_owned()
 }

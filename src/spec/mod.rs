@@ -7,6 +7,7 @@ use crate::base::{
     json::{self, Limits},
 };
 
+pub mod amend;
 mod answer;
 mod errors;
 pub mod model;

@@ -11,6 +11,7 @@ use crate::{
 
 pub mod change;
 pub mod parts;
+pub mod retire;
 pub mod tier;
 
 /// The value of a spec's `schema` field.

@@ -21,6 +21,8 @@ const RESCUES: &str = "refs/otto/rescue/";
 const UNDOS: &str = "refs/otto/undo/";
 const REMOTES: &str = "refs/otto-remote/";
 const NOTES: &str = "refs/notes/otto/";
+/// No refs, but the only other place where specs are named.
+const COPIES: &str = ".otto/specs/";
 const BRANCHES: &str = "refs/heads/otto/";
 
 /// What a ref's name says that it is.
@@ -82,6 +84,15 @@ pub fn spec_prefix() -> &'static str {
 /// The spec of a [`spec`] name.
 pub fn parse_spec(name: &str) -> Option<SpecId> {
     name.strip_prefix(SPECS)?.parse().ok()
+}
+
+/// Where the checked-in copy of a spec lies, from the root of a checkout.
+pub fn working_copy(id: &SpecId) -> String {
+    format!("{COPIES}{id}.json")
+}
+/// The spec of a [`working_copy`] path.
+pub fn parse_working_copy(path: &str) -> Option<SpecId> {
+    path.strip_prefix(COPIES)?.strip_suffix(".json")?.parse().ok()
 }
 
 /// The anchor of a run.
@@ -279,6 +290,8 @@ mod tests {
         let r: RunId = "jot-20240102t030405z-0a1b2c".parse().unwrap();
         let slice: SliceId = "store".parse().unwrap();
         assert_eq!(parse_spec(&spec(r.spec())).as_ref(), Some(r.spec()));
+        assert_eq!(parse_working_copy(&working_copy(r.spec())).as_ref(), Some(r.spec()));
+        assert_eq!(parse_working_copy(".otto/specs/a/b.json"), None);
         assert_eq!(parse_run(&run(&r)), Some(r.clone()));
         assert_eq!(parse_slice_attempt(&slice_attempt(&r, &slice, 12)), Some((r.clone(), slice.clone(), 12)));
         assert_eq!(parse_target(&target(&r)), Some(r.clone()));

@@ -67,9 +67,11 @@ pub enum Sign {
 impl Change {
     /// The piece and what happened to it, without what it says: "check `x` of slice `y` is new".
     pub fn head(&self) -> String {
-        let what = match (&self.before, &self.after) {
-            (None, _) => " is new",
-            (_, None) => " is gone",
+        let what = match (&self.place, &self.before, &self.after) {
+            // A list that was empty is no new thing.
+            (Place::Field(_) | Place::SliceField(..) | Place::Order(_), ..) => "",
+            (_, None, _) => " is new",
+            (_, _, None) => " is gone",
             _ => "",
         };
         format!("{}{what}", self.place)

@@ -160,7 +160,7 @@ impl Rejection {
 
     /// The spec is another one than the author read.
     pub fn stale_base(spec: &SpecId, message: impl AsRef<str>) -> Rejection {
-        Rejection::new(Code::StaleBase, "", message, format!("git otto show {spec}"))
+        Rejection::new(Code::StaleBase, "", message, format!("git otto log -p {spec}    (then make the change again)"))
     }
 }
 

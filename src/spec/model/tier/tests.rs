@@ -187,7 +187,7 @@ fn what_is_found_elsewhere_has_its_words_here() {
             "trigger_not_found: no event `w-1` of an agent that builds this slice is in the run's journal > git otto amend jot",
             "invalid_field: /slices/0: is not of type object > git otto schema spec",
             "chain_broken: the history of jot is broken, and nothing is added to it: x > git otto verify jot",
-            "stale_base: it moved on > git otto show jot",
+            "stale_base: it moved on > git otto log -p jot    (then make the change again)",
         ]
     );
     let mut other = all();
