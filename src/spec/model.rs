@@ -10,6 +10,7 @@ use crate::{
 };
 
 pub mod change;
+pub mod merge;
 pub mod parts;
 pub mod retire;
 pub mod tier;

@@ -52,6 +52,29 @@ pub enum List {
     Files,
 }
 
+impl List {
+    /// The place of the piece that an entry of the order names.
+    pub fn place(&self, id: &Value) -> Option<Place> {
+        let text = || id.as_str();
+        Some(match self {
+            List::Requirements => Place::Requirement(text()?.into()),
+            List::Slices => Place::Slice(text()?.parse().ok()?),
+            List::Checks(slice) => Place::Check(Some(slice.clone()), text()?.into()),
+            List::CrossChecks => Place::Check(None, text()?.into()),
+            List::Contracts => Place::Contract(text()?.into()),
+            List::Services => Place::Service(text()?.into()),
+            List::Files => match id.as_array()?.as_slice() {
+                [slice, path, attempt] => Place::File(
+                    slice.as_str()?.parse().ok()?,
+                    path.as_str()?.to_owned(),
+                    u32::try_from(attempt.as_u64()?).ok()?,
+                ),
+                _ => return None,
+            },
+        })
+    }
+}
+
 /// The fields of a spec that are one piece each. Its id and its schema never change.
 pub const FIELDS: [&str; 9] = [
     "title",
@@ -138,51 +161,34 @@ pub fn put_together(id: &SpecId, parts: &Parts) -> Result<Spec, String> {
         }
     }
     let order = |list: List| parts.get(&Place::Order(list)).and_then(Value::as_array).cloned().unwrap_or_default();
-    let named = |list: List, place: &dyn Fn(&str) -> Option<Place>| -> Vec<(String, Value)> {
-        let ids = order(list).into_iter();
-        ids.filter_map(|id| {
-            let id = id.as_str()?.to_owned();
-            let found = parts.get(&place(&id)?)?.clone();
-            Some((id, found))
-        })
-        .collect()
+    let named = |list: List| -> Vec<(Value, Value)> {
+        let ids = order(list.clone()).into_iter();
+        ids.filter_map(|id| parts.get(&list.place(&id)?).cloned().map(|found| (id, found))).collect()
     };
-    let values = |list: Vec<(String, Value)>| list.into_iter().map(|(_, value)| value).collect::<Vec<_>>();
-    let requirements = named(List::Requirements, &|id| Some(Place::Requirement(id.into())));
+    let values = |list: List| named(list).into_iter().map(|(_, value)| value).collect::<Vec<_>>();
+    let requirements = named(List::Requirements);
     let requirements: Vec<_> = requirements.into_iter().map(|(id, text)| json!({"id": id, "text": text})).collect();
     let mut slices = Vec::new();
-    for (id, title) in named(List::Slices, &|id| Some(Place::Slice(id.parse().ok()?))) {
-        let Ok(slice) = id.parse::<SliceId>() else { continue };
+    for (id, title) in named(List::Slices) {
+        let Some(slice) = id.as_str().and_then(|id| id.parse::<SliceId>().ok()) else { continue };
         let mut fields = Map::new();
-        fields.insert("id".into(), json!(id));
+        fields.insert("id".into(), id);
         fields.insert("title".into(), title);
         for name in SLICE_FIELDS {
             if let Some(value) = parts.get(&Place::SliceField(slice.clone(), name)) {
                 fields.insert(name.into(), value.clone());
             }
         }
-        let checks = named(List::Checks(slice.clone()), &|c| Some(Place::Check(Some(slice.clone()), c.into())));
-        fields.insert("checks".into(), values(checks).into());
+        fields.insert("checks".into(), values(List::Checks(slice)).into());
         slices.push(Value::Object(fields));
     }
-    let files = order(List::Files).into_iter().filter_map(|key| {
-        let place = match key.as_array()?.as_slice() {
-            [slice, path, attempt] => Place::File(
-                slice.as_str()?.parse().ok()?,
-                path.as_str()?.to_owned(),
-                u32::try_from(attempt.as_u64()?).ok()?,
-            ),
-            _ => return None,
-        };
-        parts.get(&place).cloned()
-    });
     for (name, list) in [
         ("requirements", requirements),
         ("slices", slices),
-        ("cross_slice_checks", values(named(List::CrossChecks, &|id| Some(Place::Check(None, id.into()))))),
-        ("contracts", values(named(List::Contracts, &|path| Some(Place::Contract(path.into()))))),
-        ("services", values(named(List::Services, &|id| Some(Place::Service(id.into()))))),
-        ("files", files.collect()),
+        ("cross_slice_checks", values(List::CrossChecks)),
+        ("contracts", values(List::Contracts)),
+        ("services", values(List::Services)),
+        ("files", values(List::Files)),
     ] {
         whole.insert(name.into(), Value::Array(list));
     }
