@@ -22,7 +22,8 @@ pub enum Kind {
     Contract,
 }
 
-/// A request as its agent wrote it.
+/// A request as its agent wrote it. The change of an amendment is a part of the slice: the fields that should be
+/// different, each as it should be, of `checks` those to add.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
@@ -39,10 +40,16 @@ pub struct Request {
 pub fn read(bytes: &[u8]) -> Result<Request, String> {
     let limits = json::Limits { size: MAX as usize, depth: 32 };
     let request: Request = json::read(bytes, limits).map_err(|e| text::one_line(&e.to_string(), 200))?;
-    match request.reason.trim().is_empty() {
-        true => Err("it gives no reason".into()),
-        false => Ok(request),
+    if request.reason.trim().is_empty() {
+        return Err("it gives no reason".into());
     }
+    // A record keeps the change as it is, and everybody reads it.
+    if request.kind == Kind::Amendment
+        && request.change_text().is_some_and(|c| text::redact(c.as_bytes()) != c.as_bytes())
+    {
+        return Err("its change holds what looks like a secret".into());
+    }
+    Ok(request)
 }
 
 impl Request {
@@ -52,12 +59,25 @@ impl Request {
             Kind::Amendment => "another spec",
             Kind::Contract => "a change in another slice's file",
         };
-        let change = self.change.as_ref().and_then(|c| serde_json::to_string(c).ok());
-        let change = change.map(|c| format!("; the change: {c}")).unwrap_or_default();
-        let said = format!("{what}: {}{change}", self.reason.trim());
-        let said = text::printable(&String::from_utf8_lossy(&text::redact(said.as_bytes())));
-        said.chars().take(4000).collect()
+        let change = self.change_text().map(|c| format!("; the change: {c}")).unwrap_or_default();
+        clean(&format!("{what}: {}{change}", self.reason.trim()))
     }
+
+    /// Why another spec is asked for and what should be different in it, as JSON; none where nothing can be decided.
+    pub fn amendment(&self) -> Option<(String, String)> {
+        let change = self.change_text().filter(|_| self.kind == Kind::Amendment)?;
+        Some((clean(self.reason.trim()), change))
+    }
+
+    fn change_text(&self) -> Option<String> {
+        self.change.as_ref().and_then(|c| serde_json::to_string(c).ok())
+    }
+}
+
+/// Words for the journal: redacted, at most some thousand characters.
+fn clean(words: &str) -> String {
+    let words = text::printable(&String::from_utf8_lossy(&text::redact(words.as_bytes())));
+    words.chars().take(4000).collect()
 }
 
 #[cfg(test)]
@@ -70,8 +90,11 @@ mod tests {
             br#"{"kind":"amendment","reason":"R2 contradicts R3, token=abcdefghijklmnopqrst","change":{"tasks":[]}}"#,
         );
         let request = ok.unwrap();
-        assert_eq!(request.kind, Kind::Amendment);
         assert_eq!(request.words(), "another spec: R2 contradicts R3, token=[redacted]; the change: {\"tasks\":[]}");
+        let amendment = ("R2 contradicts R3, token=[redacted]".to_owned(), "{\"tasks\":[]}".to_owned());
+        assert_eq!(request.amendment(), Some(amendment));
+        assert_eq!(read(br#"{"kind":"amendment","reason":"x"}"#).unwrap().amendment(), None);
+        assert_eq!(read(br#"{"kind":"contract","reason":"x","change":{"path":"a"}}"#).unwrap().amendment(), None);
         let long = format!(r#"{{"kind":"contract","reason":"{}"}}"#, "x".repeat(MAX as usize));
         for bad in [
             "",
@@ -82,6 +105,7 @@ mod tests {
             r#"{"kind":"contract","reason":"x","more":1}"#,
             r#"{"kind":"contract","reason":"x","reason":"y"}"#,
             r#"{"kind":"contract","reason":"x","change":"all"}"#,
+            r#"{"kind":"amendment","reason":"x","change":{"tasks":["token=abcdefghijklmnopqrst"]}}"#,
             &long,
         ] {
             assert!(read(bad.as_bytes()).is_err(), "{bad}");

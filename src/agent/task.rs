@@ -22,7 +22,7 @@ pub struct Task {
     pub slice: SliceId,
     /// Its title.
     pub title: String,
-    /// Which attempt this is, from 1.
+    /// Which attempt at the slice this is, from 1; attempts at earlier versions of it count.
     pub attempt: u32,
     /// The product's title and intent.
     pub product: Product,
@@ -88,7 +88,7 @@ pub struct Block {
 /// Something that did not hold, with evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FailureNote {
-    /// The check, or `scope`, `agent`, `merge`.
+    /// The check, or `scope`, `agent`, `merge`, `amendment`.
     pub what: String,
     /// One or a few sentences.
     pub detail: String,

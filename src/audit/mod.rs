@@ -1,14 +1,24 @@
 //! The audit: every check once more, on a fresh checkout of the integrated product, never from an earlier result; then,
 //! where one is set up, an agent that can find more and overrule nothing.
 
+use std::collections::BTreeSet;
+
+use model::history::{Agent as Amender, Amended, History};
+
 use crate::{
     agent::{Agent, prompt::Prompts},
     base::{Failure, Oid, Point},
     checks::model::Check,
     gate::{Gate, Round},
-    journal::event::{Fact, Kind, Verdict},
+    journal::{
+        self,
+        event::{Fact, Kind, Verdict},
+    },
     plan::model::{Plan, is_self_written},
-    store::record,
+    store::{
+        record::{self, Actor, Code},
+        run,
+    },
 };
 
 mod auditor;
@@ -33,18 +43,62 @@ pub async fn audit(gate: &Gate, plan: &Plan, tip: Oid, auditor: Option<Auditor<'
     let all: Vec<&Check> = plan.spec.checks().map(|(_, c)| c).collect();
     let results = gate.round(&round, &all).await?;
     gate.world.faults.hit(Point::AuditAfterChecks)?;
-    let chain: Vec<String> = record::verify(gate.repo(), &plan.spec.id, plan.spec_commit)
-        .into_iter()
-        .map(|v| format!("{}: {}", v.commit.short(), v.message))
-        .collect();
+    let history = history(gate, plan)?;
     let opinion = match auditor {
         Some(auditor) => Some(auditor::opinion(gate, plan, (number, &round), &results, auditor).await?),
         None => None,
     };
     let self_written = |check: &str| is_self_written(&plan.spec, check);
     let (verdict, findings) =
-        gate.log.read(|state| model::judge(plan, state, &results, &chain, &self_written, opinion.as_ref()));
+        gate.log.read(|state| model::judge(plan, state, &results, &history, &self_written, opinion.as_ref()));
     gate.log.record(&[Fact::run(Kind::AuditFinished { round: number, verdict, findings })])?;
     gate.world.faults.hit(Point::AuditAfterEvent)?;
     Ok(verdict)
+}
+
+/// The history of the spec up to the version that is judged. What an agent lacks in it caps, and breaks nothing.
+fn history(gate: &Gate, plan: &Plan) -> Result<History, Failure> {
+    let violations = record::verify(gate.repo(), &plan.spec.id, plan.spec_commit).into_iter();
+    let broken = violations.filter(|v| v.code != Code::MissingTrigger);
+    let broken: Vec<String> = broken.map(|v| format!("{}: {}", v.commit.short(), v.message)).collect();
+    if !broken.is_empty() {
+        return Ok(History { broken, amended: Vec::new() });
+    }
+    let steps = record::history(gate.repo(), plan.spec_commit)?.into_iter();
+    let amendments = steps.filter(|s| matches!(s.record.kind, record::Kind::Amend | record::Kind::Retire));
+    let mut amended: Vec<Amended> = amendments
+        .map(|s| Amended {
+            commit: s.commit,
+            agent: match &s.record.actor {
+                Actor::Agent { .. } => {
+                    let name = s.record.actor.to_string();
+                    Some(Amender { name, trigger: s.record.trigger, known: false })
+                }
+                _ => None,
+            },
+        })
+        .collect();
+    let known = requests(gate, plan, amended.iter().filter_map(|a| a.agent.as_ref()?.trigger.clone()).collect())?;
+    for agent in amended.iter_mut().filter_map(|a| a.agent.as_mut()) {
+        agent.known = agent.trigger.as_ref().is_some_and(|t| known.contains(t));
+    }
+    Ok(History { broken, amended })
+}
+
+/// Those of some events that are in the journal of a run of the spec, and by which an agent asks for an amendment.
+fn requests(gate: &Gate, plan: &Plan, mut wanted: BTreeSet<String>) -> Result<BTreeSet<String>, Failure> {
+    let mut known = BTreeSet::new();
+    // The newest run is this one.
+    for id in run::list(gate.repo(), Some(&plan.spec.id))?.iter().rev() {
+        if wanted.is_empty() {
+            break;
+        }
+        let (at, _) = run::load(gate.repo(), id)?;
+        for event in journal::read(gate.repo(), id, at)?.events {
+            if matches!(event.fact.kind, Kind::AmendmentRequested { .. }) && wanted.remove(&event.id) {
+                known.insert(event.id);
+            }
+        }
+    }
+    Ok(known)
 }

@@ -12,6 +12,10 @@ use crate::{
     plan::model::{Plan, current, proves},
 };
 
+pub mod history;
+
+use history::History;
+
 /// How far a requirement is proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -87,21 +91,18 @@ pub fn proven(plan: &Plan, requirement: &str, results: &[CheckResult], self_writ
     best
 }
 
-/// Judges the integrated product by the results of all checks on it; `chain` are violations of the spec's history. An
-/// agent's opinion can make the verdict stricter, never better.
+/// Judges the integrated product by the results of all checks on it and by the history of its spec. An agent's opinion can
+/// make the verdict stricter, never better.
 pub fn judge(
     plan: &Plan,
     state: &RunState,
     results: &[CheckResult],
-    chain: &[String],
+    history: &History,
     self_written: &dyn Fn(&str) -> bool,
     opinion: Option<&Opinion>,
 ) -> (Verdict, Vec<Finding>) {
-    let mut findings = Vec::new();
+    let mut findings = history::judge(&plan.spec.id, history);
     let mut find = |about: &str, cap, text: String| findings.push(Finding { about: about.to_owned(), text, cap });
-    for violation in chain {
-        find(plan.spec.id.as_str(), Verdict::Blocked, format!("the spec's history is broken: {violation}"));
-    }
     let phase = |id| current(plan, state, id).phase;
     let blocked = plan.spec.slices.iter().filter(|s| phase(&s.id) == Phase::Blocked).count();
     let most = blocked * 2 > plan.spec.slices.len();

@@ -36,6 +36,10 @@ points! {
     RunStartAfterAnchor = "run.start.after_anchor",
     /// The target refs exist, no event was written.
     RunStartAfterTarget = "run.start.after_target",
+    /// What an amendment changes is stopped and kept, and no event says so.
+    RunAmendBefore = "amend.before_event",
+    /// The run has gone over to another version of its spec, nothing of that was begun.
+    RunAmendAfter = "amend.after_event",
     /// The lease is taken, the run not yet replayed.
     LeaseTaken = "lease.taken",
     /// The lines of a batch are in the note's blob, the notes ref not moved.

@@ -45,6 +45,11 @@ pub fn one_line(text: &str, max: usize) -> String {
     cut
 }
 
+/// A number with the word for what is counted: `1 slice`, `2 slices`.
+pub fn count(n: usize, one: &str) -> String {
+    format!("{n} {one}{}", if n == 1 { "" } else { "s" })
+}
+
 static SECRETS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let kinds = [
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)",

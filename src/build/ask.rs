@@ -17,9 +17,10 @@ impl Build<'_> {
         let spec = &self.plan.spec;
         let slice = self.slice;
         let of_slice = spec.requirements.iter().filter(|r| slice.requirements.contains(&r.id));
+        let nth = n.saturating_sub(now.earlier);
         Ok(Task {
             schema: TASK_SCHEMA,
-            role: if n == 1 { Role::Build } else { Role::Repair },
+            role: if nth == 1 { Role::Build } else { Role::Repair },
             slice: slice.id.clone(),
             title: slice.title.clone(),
             attempt: n,
@@ -37,7 +38,7 @@ impl Build<'_> {
             failures: self.failures(now),
             contracts: self.contracts(),
             workspace: workspace.dir().to_owned(),
-            blocks: blocks(spec, &slice.id, n).into_iter().map(|b| self.block(b)).collect::<Result<_, _>>()?,
+            blocks: blocks(spec, &slice.id, nth).into_iter().map(|b| self.block(b)).collect::<Result<_, _>>()?,
         })
     }
 
@@ -66,7 +67,7 @@ impl Build<'_> {
         told.collect()
     }
 
-    /// What the last attempt failed of, with the ends of its streams.
+    /// What the last attempt failed of, with the ends of its streams, and what its agent asked for and did not get.
     fn failures(&self, now: &SliceState) -> Vec<FailureNote> {
         let Some(last) = now.attempts.iter().rev().find(|a| a.failed.is_some()) else { return Vec::new() };
         let r#gen = self.plan.generation(&self.slice.id);
@@ -89,6 +90,10 @@ impl Build<'_> {
             let (what, detail) = (what.to_owned(), detail.clone());
             notes.push(FailureNote { what, detail, stdout: String::new(), stderr: String::new() });
         }
+        notes.extend(last.refused.iter().map(|(code, detail)| {
+            let (what, detail) = ("amendment".to_owned(), format!("your request was refused, {code}: {detail}"));
+            FailureNote { what, detail, stdout: String::new(), stderr: String::new() }
+        }));
         notes
     }
 }

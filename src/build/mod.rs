@@ -59,9 +59,8 @@ impl Build<'_> {
         }
         let now = self.now();
         let n = match now.attempts.last() {
-            None => 1,
             Some(last) if last.failed.is_none() => last.n,
-            Some(last) => last.n + 1,
+            _ => now.last_attempt() + 1,
         };
         let ground = self.ground(&now, tip)?;
         let commit = match run::attempt(self.gate.repo(), &self.gate.run, &self.slice.id, n)? {

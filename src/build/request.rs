@@ -15,10 +15,13 @@ pub(super) fn take(repo: &Repo, base: Oid, tree: Oid) -> Result<(Oid, Option<Kin
     let Some(found) = now.filter(|now| before.as_ref() != Some(now)) else { return Ok((tree, None)) };
     let clean = repo.write_tree(Some(tree), &[(BString::from(FILE), before.map(|b| (b.mode, b.oid)))])?;
     let told = match read(repo, &found) {
-        Ok(request) => Kind::AmendmentRequested { reason: request.words() },
+        Ok(request) => match request.amendment() {
+            Some((reason, change)) => Kind::AmendmentRequested { reason, change: Some(change) },
+            None => Kind::AmendmentRequested { reason: request.words(), change: None },
+        },
         Err(why) => {
-            let detail = format!("what stands in {FILE} is no request: {why}");
-            Kind::AmendmentRejected { code: "invalid_field".into(), detail: text::one_line(&detail, 400) }
+            let detail = text::one_line(&format!("what stands in {FILE} is no request: {why}"), 400);
+            Kind::AmendmentRejected { code: "invalid_field".into(), detail, request: None }
         }
     };
     Ok((clean, Some(told)))
@@ -46,9 +49,13 @@ mod tests {
         assert_eq!(take(base, built), (built, None));
         let (tree, told) = take(base, with(r#"{"kind":"contract","reason":"the API lacks a field"}"#));
         assert_eq!(tree, built);
-        let Some(Kind::AmendmentRequested { reason }) = told else { panic!("{told:?}") };
+        let Some(Kind::AmendmentRequested { reason, change: None }) = told else { panic!("{told:?}") };
         assert!(reason.contains("the API lacks a field"), "{reason}");
-        for bad in ["{}", "not json", &"x".repeat(100_000)] {
+        let (_, told) = take(base, with(r#"{"kind":"amendment","reason":"empty","change":{"tasks":["x"]}}"#));
+        let change = Some(r#"{"tasks":["x"]}"#.to_owned());
+        assert_eq!(told, Some(Kind::AmendmentRequested { reason: "empty".into(), change }));
+        let secret = r#"{"kind":"amendment","reason":"x","change":{"tasks":["token=abcdefghijklmnopqrst"]}}"#;
+        for bad in ["{}", "not json", &"x".repeat(100_000), secret] {
             let (tree, told) = take(base, with(bad));
             assert_eq!(tree, built);
             assert!(matches!(told, Some(Kind::AmendmentRejected { .. })), "{told:?}");

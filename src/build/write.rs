@@ -28,7 +28,7 @@ impl Build<'_> {
         let world = &self.gate.world;
         let embedded = Agent::new(Provider::Literate);
         let literate = self.plan.spec.files.iter().any(|f| f.slice == self.slice.id);
-        let agent = if literate { &embedded } else { self.team.writer(n) };
+        let agent = if literate { &embedded } else { self.team.writer(n.saturating_sub(now.earlier)) };
         let of = Attempt { slice: self.slice.id.clone(), r#gen: self.plan.generation(&self.slice.id), n };
         let mut session = conversation(now, agent);
         // Whoever goes on with its own conversation finds what it had written when it was cut off.

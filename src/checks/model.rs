@@ -217,6 +217,9 @@ fn is_ok_status(n: &u16) -> bool {
     *n == 200
 }
 
+/// The expression that never holds.
+const NEVER: &str = "false";
+
 impl CheckKind {
     /// The kind's name, as specs spell it.
     pub fn name(&self) -> &'static str {
@@ -237,6 +240,19 @@ impl CheckKind {
             CheckKind::RepoTest { .. } | CheckKind::BrowserJourney { .. } => 600,
             CheckKind::CliProbe { .. } => 60,
             CheckKind::ApiProbe { .. } | CheckKind::StateInvariant { .. } => 30,
+        }
+    }
+
+    /// The check that nobody has written yet: it says what must hold, and can only fail.
+    pub fn unwritten(description: &str) -> CheckKind {
+        CheckKind::StateInvariant { description: description.to_owned(), expression: NEVER.to_owned() }
+    }
+
+    /// What a check of [`CheckKind::unwritten`] is to prove.
+    pub fn is_unwritten(&self) -> Option<&str> {
+        match self {
+            CheckKind::StateInvariant { description, expression } if expression.trim() == NEVER => Some(description),
+            _ => None,
         }
     }
 

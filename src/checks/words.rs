@@ -54,7 +54,10 @@ pub fn sentence(check: &Check) -> String {
             }
         },
         CheckKind::StateInvariant { description, .. } => {
-            format!("It holds that {}.", text::one_line(description, 200).trim_end_matches('.'))
+            let description = text::one_line(description, 200);
+            let says =
+                if check.kind.is_unwritten().is_some() { "Not written yet, can only fail:" } else { "It holds that" };
+            format!("{says} {}.", description.trim_end_matches('.'))
         }
     }
 }
@@ -211,6 +214,10 @@ mod tests {
             (
                 serde_json::json!({"id":"c","kind":"state_invariant","description":"no file is larger than 1 MB.","expression":"true"}),
                 "It holds that no file is larger than 1 MB.",
+            ),
+            (
+                serde_json::json!({"id":"c","kind":"state_invariant","description":"when asked, then it answers","expression":"false"}),
+                "Not written yet, can only fail: when asked, then it answers.",
             ),
         ] {
             assert_eq!(j(json), said);

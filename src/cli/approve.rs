@@ -100,7 +100,6 @@ pub fn approve(
     asking: &Asking<'_>,
 ) -> Result<Decision, Failure> {
     let (spec, _) = approved(store, draft)?;
-    refuse_unrunnable(&spec)?;
     let id = &spec.id;
     if !start.ui.is_json() {
         let limits = session::limits(store, &Choices::default())?;
@@ -114,6 +113,8 @@ pub fn approve(
         };
         start.ui.say(&screen::screen(&spec, &facts))?;
     }
+    // After the screen: it shows what stands in the way beside all else.
+    refuse_unrunnable(&spec)?;
     if !yes {
         let later = || {
             let text = format!("the spec {id} is not approved; its draft is kept");

@@ -2,23 +2,25 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    task::JoinSet,
-};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     agent::{self, Team, prompt::Prompts},
     audit::{self, Auditor},
-    base::{Exit, Failure, Point, SliceId},
+    base::{Failure, Point, SliceId},
     build::{self, Build},
-    cli::progress::{self, Progress},
+    cli::{
+        Start,
+        amended::{self, Version},
+        jobs::{Job, Jobs},
+        progress::{self, Progress},
+    },
     gate::Gate,
     git::BString,
     journal::event::{Fact, Kind, Verdict},
     plan::{
         model::Plan,
-        schedule::{self, Busy, Over, Step, Stop},
+        schedule::{self, Over, Step, Stop},
     },
     queue::{Queue, message::Style},
     recover,
@@ -35,7 +37,7 @@ pub struct Driver {
     /// What is to be done.
     pub plan: Plan,
     /// The lane onto its target.
-    pub lane: Lane,
+    pub lane: Arc<Lane>,
     /// The proof that this process owns it.
     pub lease: Arc<Lease>,
     /// Who writes and judges.
@@ -59,13 +61,23 @@ pub enum Driven {
     Interrupted,
 }
 
-enum Done {
-    Built(SliceId),
-    Landed,
-    Audited,
-}
-
 impl Driver {
+    /// The same run, going on with another version of its spec. What was begun before keeps the version that it began with.
+    pub fn with(&self, version: Version, team: Team) -> Driver {
+        let Version { plan, contents, working_copy } = version;
+        Driver {
+            gate: Gate { setup: plan.spec.setup.clone(), contents, ..self.gate.clone() },
+            plan,
+            lane: self.lane.clone(),
+            lease: self.lease.clone(),
+            team,
+            prompts: self.prompts.clone(),
+            progress: self.progress.clone(),
+            working_copy,
+            style: self.style.clone(),
+        }
+    }
+
     fn queue(&self) -> Queue<'_> {
         let working_copy = self.working_copy.clone();
         Queue { gate: &self.gate, plan: &self.plan, lane: &self.lane, working_copy, style: &self.style }
@@ -112,42 +124,46 @@ impl Driver {
 }
 
 /// Drives a run to its end.
-pub fn drive(driver: Arc<Driver>) -> Result<Driven, Failure> {
+pub fn drive(start: &Start, driver: Arc<Driver>) -> Result<Driven, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let driven = runtime.block_on(work(driver));
+    let driven = runtime.block_on(work(start, driver));
     // Whatever was under way has been told to stop; nobody waits for a thread that does not listen.
     runtime.shutdown_timeout(Duration::from_secs(5));
     driven
 }
 
-type Tasks = JoinSet<(Done, Result<(), Failure>)>;
-
-async fn work(driver: Arc<Driver>) -> Result<Driven, Failure> {
-    let mut tasks = Tasks::new();
-    let driven = turn(&driver, &mut tasks).await;
-    // Each task ends where it waits: what it has not journalled did not happen. None may outlive the runtime, which
-    // would make its waiting fail, as if a check had.
-    tasks.shutdown().await;
+async fn work(start: &Start, driver: Arc<Driver>) -> Result<Driven, Failure> {
+    let log = driver.gate.log.clone();
+    let mut jobs = Jobs::default();
+    let driven = turn(start, driver, &mut jobs).await;
+    jobs.stop_all().await;
     if let Ok(Driven::Interrupted) = driven {
         let reason = "interrupted by the user".into();
-        driver.gate.log.record(&[Fact::run(Kind::RunPaused { reason })])?;
+        log.record(&[Fact::run(Kind::RunPaused { reason })])?;
     }
     driven
 }
 
-async fn turn(driver: &Arc<Driver>, tasks: &mut Tasks) -> Result<Driven, Failure> {
+/// How often it is looked whether the spec was amended.
+const LOOK: Duration = Duration::from_secs(1);
+
+async fn turn(start: &Start, mut driver: Arc<Driver>, jobs: &mut Jobs) -> Result<Driven, Failure> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let mut busy = Busy::default();
-    let mut heartbeat = tokio::time::interval(lease::HEARTBEAT);
-    heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let every = |period| {
+        let mut timer = tokio::time::interval(period);
+        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        timer
+    };
+    let (mut heartbeat, mut notices, mut looks) = (every(lease::HEARTBEAT), every(progress::EVERY), every(LOOK));
     heartbeat.tick().await;
-    let mut notices = tokio::time::interval(progress::EVERY);
-    notices.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let log = driver.gate.log.clone();
     loop {
+        if let Some(next) = amended::take_up(start, &driver, jobs).await? {
+            driver = next;
+        }
         let mut moved = false;
-        for step in log.read(|state| schedule::next(&driver.plan, state, &busy)) {
+        for step in log.read(|state| schedule::next(&driver.plan, state, &jobs.busy())) {
             let driver = driver.clone();
             match step {
                 Step::Block(id, Stop { reason, detail, over }) => {
@@ -159,24 +175,9 @@ async fn turn(driver: &Arc<Driver>, tasks: &mut Tasks) -> Result<Driven, Failure
                     log.record(&kinds.map(fact).collect::<Vec<_>>())?;
                     moved = true;
                 }
-                Step::Build(id) => {
-                    busy.building.insert(id.clone());
-                    tasks.spawn(async move {
-                        let done = driver.build(&id).await;
-                        (Done::Built(id), done)
-                    });
-                }
-                Step::Land(id) => {
-                    busy.landing = Some(id.clone());
-                    tasks.spawn(async move {
-                        let done = driver.land(&id).await;
-                        (Done::Landed, done)
-                    });
-                }
-                Step::Audit => {
-                    busy.auditing = true;
-                    tasks.spawn(async move { (Done::Audited, driver.audit().await) });
-                }
+                Step::Build(id) => jobs.start(Job::Build(id.clone()), async move { driver.build(&id).await }),
+                Step::Land(id) => jobs.start(Job::Land(id.clone()), async move { driver.land(&id).await }),
+                Step::Audit => jobs.start(Job::Audit, async move { driver.audit().await }),
                 Step::Finish => return finish(&driver),
             }
         }
@@ -184,18 +185,8 @@ async fn turn(driver: &Arc<Driver>, tasks: &mut Tasks) -> Result<Driven, Failure
             continue;
         }
         tokio::select! {
-            done = tasks.join_next() => match done {
-                Some(Ok((what, result))) => {
-                    match what {
-                        Done::Built(id) => drop(busy.building.remove(&id)),
-                        Done::Landed => busy.landing = None,
-                        Done::Audited => busy.auditing = false,
-                    }
-                    result?;
-                }
-                Some(Err(e)) => return Err(Failure::new(Exit::Internal, format!("a task broke off: {e}"))),
-                None => return Err(Failure::new(Exit::Internal, "nothing is left to do and the run is not finished")),
-            },
+            ended = jobs.one() => ended?,
+            _ = looks.tick() => {}
             _ = heartbeat.tick() => driver.lease.renew()?,
             _ = notices.tick() => driver.progress.tell_of_agents(driver.plan.limits.agent_idle_s),
             _ = interrupt.recv() => return Ok(Driven::Interrupted),

@@ -21,10 +21,12 @@ use crate::{
     store::Store,
 };
 
+mod amended;
 mod difference;
 mod drive;
 mod editor;
 mod endpoint;
+mod jobs;
 mod progress;
 mod prose;
 mod revise;
@@ -89,6 +91,8 @@ commands! {
     Run = run,
     /// Compile an intent into a draft spec
     Compile = compile,
+    /// Read a specification of another tool into a draft spec
+    Import = import,
     /// Approve the draft of a spec
     Approve = approve,
     /// Change the draft of a spec
@@ -105,6 +109,10 @@ commands! {
     Status = status,
     /// Go on with a run that was interrupted
     Resume = resume,
+    /// Archive a finished spec
+    Close = close,
+    /// Remove everything that is kept of a run, or of a spec
+    Discard = discard,
     /// Recheck specs, journals, landings and receipts from git alone
     Verify = verify,
     /// Say which agents there are and who does what

@@ -81,7 +81,9 @@ impl Progress {
                 let last = Last { who: provider.clone(), at: self.clock.mono(), did: "is at work".into() };
                 self.agents().insert(slice, last);
             }
-            Kind::AgentFinished { .. } | Kind::AgentFailed { .. } => drop(self.agents().remove(&slice)),
+            Kind::AgentFinished { .. } | Kind::AgentFailed { .. } | Kind::SliceInvalidated { .. } => {
+                drop(self.agents().remove(&slice))
+            }
             _ => {}
         }
     }
@@ -152,7 +154,14 @@ fn words(ui: &Ui, event: &Event) -> Option<(Option<Style>, String)> {
         Kind::AgentStarted { provider, .. } => plain(format!("attempt {attempt} by {provider}")),
         Kind::AgentFailed { detail, .. } => styled(Style::Warn, format!("the agent failed: {detail}")),
         Kind::AttemptFailed { detail, .. } => styled(Style::Warn, format!("attempt {attempt} failed: {detail}")),
-        Kind::AmendmentRequested { reason } => styled(Style::Warn, format!("the agent asks for {reason}")),
+        Kind::RunAmended { spec } => styled(Style::Warn, format!("goes on with the spec of {}", spec.short())),
+        Kind::SliceInvalidated { .. } => styled(Style::Warn, "changed by an amendment: built anew".into()),
+        Kind::AmendmentRequested { reason, change: None } => {
+            styled(Style::Warn, format!("the agent asks for {reason}"))
+        }
+        Kind::AmendmentRequested { reason, .. } => {
+            styled(Style::Warn, format!("the agent asks for an amendment: {reason}"))
+        }
         Kind::AmendmentRejected { detail, .. } => styled(Style::Warn, format!("its request is refused: {detail}")),
         Kind::ScopeViolation { paths } => styled(Style::Warn, format!("outside of its paths: {}", paths.join(", "))),
         Kind::MergeEligible { .. } => plain(format!("attempt {attempt} passed its checks")),

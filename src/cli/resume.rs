@@ -94,7 +94,8 @@ pub fn tidy(start: &Start, store: &Store, held: &SpecLock) -> Result<(), Failure
     Ok(())
 }
 
-fn is_finished(store: &Store, id: &RunId) -> Result<bool, Failure> {
+/// Whether a run has come to its end.
+pub fn is_finished(store: &Store, id: &RunId) -> Result<bool, Failure> {
     let (at, _) = run::load(&store.repo, id)?;
     Ok(journal::read(&store.repo, id, at)?.state.finished.is_some())
 }

@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::{
     base::{Exit, Failure, Oid, RunId},
     cli::{
-        Start,
+        Start, amended,
+        amended::Version,
         approve::{self, Decision},
         drive::{Driven, Driver, drive},
         progress::{verdict_style, verdict_word},
@@ -150,17 +151,22 @@ pub fn run_source(
     if let Some(last) = run::newest(&store.repo, held.spec())? {
         let (at, anchor) = run::load(&store.repo, &last)?;
         let state = journal::read(&store.repo, &last, at)?.state;
-        match state.finished {
+        match &state.finished {
             None => {
                 start.ui.say(&format!("going on with {last}"))?;
                 return resume::go_on(start, store, held, &last, choices);
             }
-            Some(end) if end.verdict == Verdict::Passed && anchor.spec_commit == commit => {
-                start.ui.say("nothing changed since it passed")?;
-                session::catch_up(start, store, held, &last, choices)?;
-                return conclude(start, store, &last);
+            Some(end) => {
+                let then = Version::load(store, state.spec().unwrap_or(anchor.spec_commit), anchor.limits)?.plan;
+                if end.verdict == Verdict::Passed && then.spec_commit == commit {
+                    start.ui.say("nothing changed since it passed")?;
+                    session::catch_up(start, store, held, &last, choices)?;
+                    return conclude(start, store, &last);
+                }
+                if then.spec_commit != commit {
+                    start.ui.say(&amended::anew(&then, &state, &approved(store, commit)?.0))?;
+                }
             }
-            Some(_) => {}
         }
     }
     let driver = session::begin(start, store, held, commit, choices)?;
@@ -174,7 +180,7 @@ pub fn run_source(
 pub fn drive_to_the_end(start: &Start, store: &Store, driver: Arc<Driver>) -> Result<Exit, Failure> {
     let id = driver.gate.run.clone();
     let again = || format!("git otto resume {id}");
-    let driven = driver.survey().and_then(|found| driver.repair(&found)).and_then(|()| drive(driver.clone()));
+    let driven = driver.survey().and_then(|found| driver.repair(&found)).and_then(|()| drive(start, driver.clone()));
     if let Ok(driver) = Arc::try_unwrap(driver)
         && driven.is_ok()
     {

@@ -7,6 +7,7 @@ use crate::{
     base::{Exit, Failure, Oid, Point, RunId, SpecId, World, procs::Recorded, text::one_line},
     cli::{
         Start,
+        amended::Version,
         drive::Driver,
         progress::Progress,
         team::{self, Whom},
@@ -17,7 +18,7 @@ use crate::{
         self, Log,
         event::{Fact, Kind},
     },
-    plan::model::{Plan, refusals},
+    plan::model::refusals,
     queue::message::{self, Style},
     sandbox::{self, Available, Sandbox},
     spec::{self, model::Spec},
@@ -62,6 +63,13 @@ pub fn refuse_unrunnable(spec: &Spec) -> Result<(), Failure> {
     let causes = refusals(spec);
     if causes.is_empty() {
         return Ok(());
+    }
+    let unwritten = spec.checks().filter(|(_, c)| c.kind.is_unwritten().is_some()).count();
+    if unwritten == causes.len() {
+        let message =
+            format!("{unwritten} checks of the spec {} are not written yet, and nothing is built unproven", spec.id);
+        let hint = format!("git otto edit {}    (write them, or take them out)", spec.id);
+        return Err(Failure { exit: Exit::Refused, message, causes, hint: Some(hint) });
     }
     let message = format!("this version cannot run the spec {}: nothing was started, nothing is skipped", spec.id);
     let hint = "express what must hold as `cli_probe` or `repo_test`, or use a version that can: git otto doctor";
@@ -264,11 +272,13 @@ fn open(
     record: bool,
 ) -> Result<Arc<Driver>, Failure> {
     let lease = Arc::new(lease);
-    let (spec, stored) = approved(store, anchor.spec_commit)?;
     ensure_target(store, &lease, &anchor)?;
     start.world.faults.hit(Point::RunStartAfterTarget)?;
     let replayed = journal::read(&store.repo, &anchor.run, at)?;
     let state = replayed.state;
+    let Version { plan, contents, working_copy } =
+        Version::load(store, state.spec().unwrap_or(anchor.spec_commit), anchor.limits.clone())?;
+    let team = team::fit(start, store, team, &plan.spec)?;
     let writer = journal::Writer::open(store, &anchor.run, at, state.lamport)?;
     let fresh = state.started.is_none();
     let progress = Arc::new(Progress::new(start.ui.clone(), start.world.clock.clone()));
@@ -280,10 +290,6 @@ fn open(
         Kind::RunResumed { reason: "taken up again".into() }
     };
     log.record(&[Fact::run(opening)])?;
-    let working_copy = match store.repo.config("otto.workingCopy").as_deref() {
-        Some("off") => None,
-        _ => Some((names::working_copy(&spec.id).into(), stored.spec_bytes.clone())),
-    };
     let style = style(start, store)?;
     // What was recorded from its start is recorded to its end.
     let records = record
@@ -298,15 +304,14 @@ fn open(
         log,
         run: anchor.run.clone(),
         root,
-        setup: spec.setup.clone(),
-        contents: stored.files,
+        setup: plan.spec.setup.clone(),
+        contents,
         check_env: check_env(start, store),
         sandbox: sandbox(start, store)?,
         records,
         idle: Default::default(),
     };
-    let lane = Lane::new(store.clone(), anchor.run.clone(), anchor.target.clone(), lease.clone());
-    let plan = Plan::new(anchor.spec_commit, spec, anchor.limits.clone());
+    let lane = Arc::new(Lane::new(store.clone(), anchor.run.clone(), anchor.target.clone(), lease.clone()));
     Ok(Arc::new(Driver { gate, plan, lane, lease, team, prompts, progress, working_copy, style }))
 }
 

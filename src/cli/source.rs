@@ -154,7 +154,7 @@ pub fn compile(start: &Start, store: &Store, text: &[u8], name: &str, id: Option
 }
 
 /// What is wrong with an intent: shown at its places, or in one value.
-fn intent_errors(start: &Start, name: &str, errors: &intent::IntentErrors) -> Failure {
+pub fn intent_errors(start: &Start, name: &str, errors: &intent::IntentErrors) -> Failure {
     let n = errors.list.len() + errors.more;
     let message = format!("{name} has {n} error{}", if n == 1 { "" } else { "s" });
     if !start.ui.is_json() {
@@ -220,6 +220,15 @@ pub fn spec_errors(name: &str, errors: &[spec::SpecError]) -> Failure {
 
 /// Records a draft in the history of its spec, unless that says the same already.
 pub fn record(store: &Store, draft: &Draft) -> Result<(Appended, Phase), Failure> {
+    let reason = match &draft.by {
+        By::Agent { provider, .. } => format!("Compiled from prose by {provider}."),
+        _ => "Compiled from the intent.".to_owned(),
+    };
+    record_as(store, draft, &reason)
+}
+
+/// The same, with a reason of one's own.
+pub fn record_as(store: &Store, draft: &Draft, reason: &str) -> Result<(Appended, Phase), Failure> {
     let id = &draft.spec.id;
     let bytes = spec::write(&draft.spec);
     let tip = record::tip(&store.repo, id)?;
@@ -240,15 +249,11 @@ pub fn record(store: &Store, draft: &Draft) -> Result<(Appended, Phase), Failure
         }
     }
     let content = Content { spec: &bytes, files: &draft.files };
-    let reason = match &draft.by {
-        By::Agent { provider, .. } => format!("Compiled from prose by {provider}."),
-        _ => "Compiled from the intent.".to_owned(),
-    };
     let new = NewRecord {
         kind: Kind::Compile,
         by: draft.by.clone(),
         title: &draft.spec.title,
-        reason: &reason,
+        reason,
         trigger: None,
         tier: None,
         content: Some(content),

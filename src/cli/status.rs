@@ -54,6 +54,10 @@ struct Status {
     run: Option<RunId>,
     spec: Option<SpecId>,
     target: Option<String>,
+    /// The version of the spec that the run works on, or worked on last.
+    version: Option<Oid>,
+    /// The spec's newest record, where that is another one.
+    amended: Option<Oid>,
     verdict: Option<Verdict>,
     why: Vec<String>,
     slices: Vec<Line>,
@@ -135,6 +139,8 @@ fn without_run(store: &Store, only: Option<&SpecId>) -> Result<Status, Failure> 
         run: None,
         spec: None,
         target: None,
+        version: None,
+        amended: None,
         verdict: None,
         why: Vec::new(),
         slices: Vec::new(),
@@ -150,9 +156,11 @@ fn without_run(store: &Store, only: Option<&SpecId>) -> Result<Status, Failure> 
 fn of_run(store: &Store, id: RunId) -> Result<Status, Failure> {
     let repo = &store.repo;
     let (at, anchor) = run::load(repo, &id).map_err(|e| Failure { hint: Some("git otto status".into()), ..e.into() })?;
-    let spec = spec_in(repo, anchor.spec_commit)?;
     let state = journal::read(repo, &id, at)?.state;
-    let plan = Plan::new(anchor.spec_commit, spec, Default::default());
+    let version = state.spec().unwrap_or(anchor.spec_commit);
+    let plan = Plan::new(version, spec_in(repo, version)?, Default::default());
+    let tip = record::tip(repo, id.spec())?;
+    let amended = tip.filter(|tip| *tip != version);
     let owner = lease::owner(store, &id)?;
     let standing = match (&state.finished, &owner) {
         (Some(_), _) => Standing::Finished,
@@ -160,6 +168,7 @@ fn of_run(store: &Store, id: RunId) -> Result<Status, Failure> {
         (None, _) => Standing::Interrupted,
     };
     let next = match (standing, &owner) {
+        (Standing::Finished, _) if amended.is_some() => format!("git otto run {}", id.spec()),
         (Standing::Finished, _) => format!("git otto show {id}"),
         (Standing::Running, Owner::Elsewhere(_)) => format!("git otto resume --take-over {id}, only if that machine is gone"),
         (Standing::Running, _) => format!("git otto status {id}"),
@@ -176,6 +185,8 @@ fn of_run(store: &Store, id: RunId) -> Result<Status, Failure> {
         standing,
         spec: Some(id.spec().clone()),
         target: Some(anchor.target),
+        version: Some(version),
+        amended,
         verdict: state.finished.as_ref().map(|f| f.verdict),
         why: state.finished.as_ref().map(|f| f.why.clone()).unwrap_or_default(),
         slices: lines(&plan, &state),
@@ -252,6 +263,10 @@ fn tell(start: &Start, s: &Status) -> Result<Exit, Failure> {
     }
     let target = s.target.as_deref().unwrap_or_default();
     ui.answer(&format!("target: {}\n", target.strip_prefix("refs/heads/").unwrap_or(target)))?;
+    if let (Some(to), Some(version)) = (s.amended, s.version) {
+        let when = if s.standing == Standing::Finished { "" } else { ", which the run takes up next" };
+        ui.answer(&format!("spec: amended to {} since {}{when}\n", to.short(), version.short()))?;
+    }
     if let Some(o) = &s.owner {
         let (pid, host, since) = (o.pid, one_line(&o.host, 80), o.since.human());
         let state = match o.state {

@@ -159,6 +159,17 @@ pub fn again(start: &Start, store: &Store, whom: &Whom, recorded: &BTreeMap<Stri
     Ok(Team { build: made(start, store, build)?, repair: made(start, store, repair)?, audit })
 }
 
+/// A team that can build a spec: another one where it was made for a spec that carries all of its code, and this one does
+/// not.
+pub fn fit(start: &Start, store: &Store, made: Team, spec: &Spec) -> Result<Team, Failure> {
+    let carried = spec.slices.iter().all(|s| !blocks(spec, &s.id, 1).is_empty());
+    if carried || made.build.provider != Provider::Literate {
+        return Ok(made);
+    }
+    let audit = made.audit;
+    team(start, store, &Whom::default(), spec).map(|team| Team { audit, ..team })
+}
+
 /// What a run's records say of its team.
 pub fn recorded(team: &Team) -> BTreeMap<String, String> {
     let mut out = BTreeMap::new();

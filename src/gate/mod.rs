@@ -28,6 +28,7 @@ use crate::{
 pub const RECORDING: &str = "_recording";
 
 /// Where the checks of one run are run.
+#[derive(Clone)]
 pub struct Gate {
     /// The outside world.
     pub world: World,
@@ -50,7 +51,7 @@ pub struct Gate {
     /// Whether calls of agents are recorded.
     pub records: bool,
     /// Clean checkouts that no round uses now.
-    pub idle: Idle,
+    pub idle: Arc<Idle>,
 }
 
 /// Checkouts that can be turned into those of other trees.

@@ -17,6 +17,7 @@ mod door;
 mod error;
 mod full;
 mod head;
+pub mod import;
 pub mod prose;
 mod reader;
 mod render;

@@ -4,8 +4,8 @@
 use crate::{
     base::SliceId,
     journal::{
-        event::{AttemptFailure, Event, Fact, Kind},
-        state::{Attempt, Audit, CheckResult, Finished, Merge, Phase, Request, RunState, SliceState, Started},
+        event::{AttemptFailure, BlockReason, Event, Fact, Kind},
+        state::{Asked, Attempt, Audit, CheckResult, Finished, Merge, Phase, Request, RunState, SliceState, Started},
     },
 };
 
@@ -61,6 +61,19 @@ impl RunState {
                 }
                 self.finished = Some(Finished { verdict: *verdict, why: why.clone(), target: *target, at: event.ts });
             }
+            Kind::RunAmended { spec } => {
+                if self.finished.is_some() {
+                    return Err("the run has finished already".into());
+                }
+                match self.spec() {
+                    None => return Err("the run has not begun".into()),
+                    Some(now) if now == *spec => return Err("the run works on that version already".into()),
+                    Some(_) => self.amended.push(*spec),
+                }
+                // What judged an older version does not judge this one, and what an older version kept waiting may go on.
+                self.audit = None;
+                self.slices.values_mut().for_each(unblock);
+            }
             Kind::CheckFinished { .. } => keep(&mut self.checks, result(event)?),
             Kind::AuditStarted { round, commit } => {
                 // A process that died while it judged is no audit: the same round begins anew.
@@ -92,6 +105,25 @@ impl RunState {
                 let open = self.requests.iter_mut().find(|r| &r.id == request && r.result.is_none());
                 open.ok_or("nobody waits for that")?.result = Some(result.clone());
             }
+            Kind::AmendmentRequested { reason, change: Some(change) } => {
+                let (Some(slice), Some(r#gen)) = (&event.fact.slice, event.fact.r#gen) else {
+                    return Err("it names no slice or no generation".into());
+                };
+                let (id, slice, attempt) = (event.id.clone(), slice.clone(), number(event)?);
+                let (reason, change) = (reason.clone(), change.clone());
+                self.asked.push(Asked { id, slice, r#gen, attempt, reason, change });
+            }
+            Kind::AmendmentRejected { code, detail, request } => {
+                if let Some(id) = request {
+                    let open = self.asked.iter().position(|a| a.id == *id).ok_or("nobody waits for that")?;
+                    self.asked.remove(open);
+                }
+                let of = event.fact.slice.as_ref().and_then(|slice| self.slices.get_mut(slice));
+                let of = of.filter(|s| s.r#gen == event.fact.r#gen).and_then(|s| s.attempts.last_mut());
+                if let Some(attempt) = of.filter(|a| Some(a.n) == event.fact.attempt) {
+                    attempt.refused.push((code.clone(), detail.clone()));
+                }
+            }
             Kind::RunPaused { .. }
             | Kind::BaselineFinished { .. }
             | Kind::AgentStarted { .. }
@@ -99,8 +131,7 @@ impl RunState {
             | Kind::AgentFailed { .. }
             | Kind::CheckStarted { .. }
             | Kind::ScopeViolation { .. }
-            | Kind::AmendmentRequested { .. }
-            | Kind::AmendmentRejected { .. }
+            | Kind::AmendmentRequested { change: None, .. }
             | Kind::RecoveryPerformed { .. }
             | Kind::BudgetExceeded { .. }
             | Kind::IntentLockViolated { .. } => {}
@@ -141,7 +172,7 @@ impl RunState {
         if self.finished.is_some() && !goes_on {
             return Err("the run has finished already".into());
         }
-        let mut fresh = SliceState::default();
+        let mut fresh = self.slices.get(slice).map(|s| followed(s, kind)).unwrap_or_default();
         let state = self.slices.get_mut(slice).filter(|_| !anew && !invalidates);
         let in_place = state.is_some();
         let state = state.unwrap_or(&mut fresh);
@@ -165,7 +196,31 @@ impl RunState {
         if goes_on {
             self.finished = None;
         }
+        if let Kind::SliceInvalidated { request: Some(id), .. } = kind {
+            self.asked.retain(|a| a.id != *id);
+        }
         Ok(())
+    }
+}
+
+/// What a generation of a slice begins with after another one. Where the slice's own agent asked for it, it gains no
+/// attempts, no time and no money by that.
+fn followed(before: &SliceState, kind: &Kind) -> SliceState {
+    let next = SliceState { earlier: before.last_attempt(), ..SliceState::default() };
+    match kind {
+        Kind::SliceInvalidated { request: Some(_), .. } => {
+            let counted = before.counted.saturating_add(before.attempts.len() as u32);
+            SliceState { counted, cost: before.cost, agent_ms: before.agent_ms, ..next }
+        }
+        _ => next,
+    }
+}
+
+/// A slice that waits for another one no longer does for good.
+fn unblock(s: &mut SliceState) {
+    if s.blocked.as_ref().is_some_and(|(reason, _)| *reason == BlockReason::DepBlocked) {
+        (s.blocked, s.ended_at) = (None, None);
+        s.phase = if s.base.is_some() { Phase::Building } else { Phase::Pending };
     }
 }
 
@@ -243,7 +298,7 @@ fn step(s: &mut SliceState, event: &Event) -> Result<bool, Refused> {
                 session: session.clone(),
                 ..Attempt::default()
             };
-            let last = s.attempts.last().map_or(0, |a| a.n);
+            let last = s.last_attempt();
             match s.attempts.last_mut() {
                 // The process that ran it died: the same attempt begins anew. What it cost stays.
                 Some(open) if open.n == anew.n && open.failed.is_none() => {
@@ -285,7 +340,7 @@ fn step(s: &mut SliceState, event: &Event) -> Result<bool, Refused> {
         Kind::AttemptFailed { reason, detail, commit, diff } => {
             must(AT_WORK)?;
             let n = number(event)?;
-            let last = s.attempts.last().map_or(0, |a| a.n);
+            let last = s.last_attempt();
             if Some(n) == last.checked_add(1) && s.attempts.last().is_none_or(|a| a.failed.is_some()) {
                 // It failed before its agent was started.
                 s.attempts.push(Attempt { n, ..Attempt::default() });

@@ -37,7 +37,7 @@ pub struct Fact {
     pub slice: Option<SliceId>,
     /// To which generation of it: the digest of the slice's inputs.
     pub r#gen: Option<Sha256>,
-    /// To which attempt of that, from 1.
+    /// To which attempt at the slice, from 1; the numbers go on through its generations.
     pub attempt: Option<u32>,
 }
 
@@ -128,6 +128,9 @@ pub enum Kind {
     /// It came to its end.
     #[serde(rename = "run.finished")]
     RunFinished { verdict: Verdict, why: Vec<String>, target: Oid },
+    /// It works on this version of its spec from now on.
+    #[serde(rename = "run.amended")]
+    RunAmended { spec: Oid },
     /// The project's own commands were tried on the base.
     #[serde(rename = "baseline.finished")]
     BaselineFinished { commands: Vec<BaselineCommand> },
@@ -150,9 +153,14 @@ pub enum Kind {
     /// A slice is being built on this commit; `green` are the `new` checks that already hold there.
     #[serde(rename = "slice.started")]
     SliceStarted { base: Oid, green: Vec<String> },
-    /// An amendment changed its inputs.
+    /// An amendment changed its inputs: the generation that is named begins, or, where it is the one that was, ends.
+    /// `request` is the event by which the slice's own agent asked for that: its attempts go on to count.
     #[serde(rename = "slice.invalidated")]
-    SliceInvalidated { by: Oid },
+    SliceInvalidated {
+        by: Oid,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<String>,
+    },
     /// It cannot go on.
     #[serde(rename = "slice.blocked")]
     SliceBlocked { reason: BlockReason, detail: String },
@@ -201,12 +209,22 @@ pub enum Kind {
     /// An attempt changed what the slice does not own.
     #[serde(rename = "scope.violation")]
     ScopeViolation { paths: Vec<String> },
-    /// An agent asks for another spec.
+    /// An agent asks for another spec, or for a change in another slice's file. With `change`, a JSON object as text, it
+    /// waits for a decision: an amendment that names this event, or a rejection that does.
     #[serde(rename = "amendment.requested")]
-    AmendmentRequested { reason: String },
-    /// It does not get it.
+    AmendmentRequested {
+        reason: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        change: Option<String>,
+    },
+    /// It does not get it; without `request` what it wrote could not be read.
     #[serde(rename = "amendment.rejected")]
-    AmendmentRejected { code: String, detail: String },
+    AmendmentRejected {
+        code: String,
+        detail: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<String>,
+    },
     /// A slice waits for the owner of a contract.
     #[serde(rename = "contract.blocked")]
     ContractBlocked { path: String, owner: SliceId },
@@ -261,6 +279,7 @@ names! {
     RunResumed = "run.resumed",
     RunPaused = "run.paused",
     RunFinished = "run.finished",
+    RunAmended = "run.amended",
     BaselineFinished = "baseline.finished",
     AgentStarted = "agent.started",
     AgentFinished = "agent.finished",

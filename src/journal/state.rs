@@ -33,6 +33,13 @@ pub enum Phase {
     Blocked,
 }
 
+impl SliceState {
+    /// The number of the newest attempt, of this generation or an earlier one; 0 if there was none.
+    pub fn last_attempt(&self) -> u32 {
+        self.attempts.last().map_or(self.earlier, |a| a.n)
+    }
+}
+
 impl Phase {
     /// Nothing more happens to it within its generation.
     pub fn is_final(self) -> bool {
@@ -49,6 +56,8 @@ impl Phase {
 pub struct RunState {
     /// The spec commit, the target ref and the base, once started.
     pub started: Option<Started>,
+    /// The later versions of the spec that the run went over to, in order.
+    pub amended: Vec<Oid>,
     /// The slices that events speak of.
     pub slices: BTreeMap<SliceId, SliceState>,
     /// The slices in the order of their landing, with the landing's commit.
@@ -67,12 +76,38 @@ pub struct RunState {
     pub cost: Cost,
     /// What other processes asked for, in order.
     pub requests: Vec<Request>,
+    /// Changes of the spec that agents asked for and nobody has decided on, in order.
+    pub asked: Vec<Asked>,
     /// Generations of slices that an amendment has replaced.
     pub replaced: BTreeMap<SliceId, Vec<Sha256>>,
     /// What replay could not take: illegal transitions, unknown kinds, bad lines, each with its place.
     pub problems: Vec<String>,
     /// The largest logical time seen.
     pub lamport: u64,
+}
+
+impl RunState {
+    /// The version of the spec that the run works on, once it has begun.
+    pub fn spec(&self) -> Option<Oid> {
+        self.amended.last().copied().or(self.started.as_ref().map(|s| s.spec))
+    }
+}
+
+/// A change of the spec that an agent asks for.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Asked {
+    /// The id of the event that asks.
+    pub id: String,
+    /// The agent's slice.
+    pub slice: SliceId,
+    /// The generation that it builds.
+    pub r#gen: Sha256,
+    /// Its attempt.
+    pub attempt: u32,
+    /// Why, in its words.
+    pub reason: String,
+    /// What should be different: a JSON object.
+    pub change: String,
 }
 
 /// How a run began.
@@ -143,6 +178,10 @@ pub struct SliceState {
     pub base_checks: Vec<CheckResult>,
     /// `new` checks that were green on the base.
     pub green_on_base: Vec<String>,
+    /// How many attempts at earlier generations there were: the numbers go on.
+    pub earlier: u32,
+    /// How many of those count as this generation's own: its agent asked for this generation itself.
+    pub counted: u32,
     /// Its attempts, first to last; the last one may still be under way.
     pub attempts: Vec<Attempt>,
     /// Its passing commit.
@@ -170,7 +209,7 @@ pub struct SliceState {
 /// One attempt at a slice.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Attempt {
-    /// From 1.
+    /// From 1; the numbers go on through the generations of a slice.
     pub n: u32,
     /// Who made it.
     pub provider: String,
@@ -188,6 +227,8 @@ pub struct Attempt {
     pub diff: Option<Sha256>,
     /// Paths that it changed without owning them.
     pub violations: Vec<String>,
+    /// Requests of its agent that were refused, each with its code and why.
+    pub refused: Vec<(String, String)>,
     /// What it cost.
     pub cost: Cost,
 }

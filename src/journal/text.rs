@@ -55,7 +55,9 @@ fn shorten(text: &mut String, max: usize) {
 /// The texts of a kind that people, agents and programs write freely. Names that the program goes by are not among them.
 fn texts(kind: &mut Kind) -> Vec<&mut String> {
     match kind {
-        Kind::RunResumed { reason } | Kind::RunPaused { reason } | Kind::AmendmentRequested { reason } => vec![reason],
+        Kind::RunResumed { reason } | Kind::RunPaused { reason } | Kind::AmendmentRequested { reason, .. } => {
+            vec![reason]
+        }
         Kind::AgentStarted { provider, .. } => vec![provider],
         Kind::AgentFinished { summary, .. } => vec![summary],
         Kind::AgentFailed { detail, .. }
@@ -75,6 +77,7 @@ fn texts(kind: &mut Kind) -> Vec<&mut String> {
         Kind::ControlRequested { action } => vec![action],
         Kind::ControlApplied { result, .. } => vec![result],
         Kind::RunStarted { .. }
+        | Kind::RunAmended { .. }
         | Kind::SliceStarted { .. }
         | Kind::SliceInvalidated { .. }
         | Kind::CheckStarted { .. }

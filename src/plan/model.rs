@@ -6,7 +6,7 @@ use serde::Serialize;
 
 pub use crate::store::run::Limits;
 use crate::{
-    base::{Oid, Sha256, SliceId, glob},
+    base::{Oid, Sha256, SliceId, glob, text},
     checks::{self, model::Check},
     journal::{
         event::Cost,
@@ -56,12 +56,25 @@ impl Plan {
     }
 }
 
+/// The slices that another version of the spec has otherwise or not at all, each with the generation that begins, or,
+/// where it is gone, with the one that ends; in the order of the version before.
+pub fn invalidated(before: &Plan, after: &Plan) -> Vec<(SliceId, Sha256)> {
+    let ids = before.spec.slices.iter().map(|s| &s.id);
+    ids.filter_map(|id| {
+        let (old, new) = (before.generation(id), after.generations.get(id).copied());
+        (new != Some(old)).then(|| (id.clone(), new.unwrap_or(old)))
+    })
+    .collect()
+}
+
 static NOTHING: SliceState = SliceState {
     r#gen: None,
     phase: Phase::Pending,
     base: None,
     base_checks: Vec::new(),
     green_on_base: Vec::new(),
+    earlier: 0,
+    counted: 0,
     attempts: Vec::new(),
     candidate: None,
     merge: None,
@@ -109,8 +122,10 @@ pub fn generation(spec: &Spec, slice: &Slice) -> Sha256 {
 /// Everything in a spec that this version cannot run, one sentence each. A plan with any of it is refused before
 /// anything starts: nothing is ever skipped, and nothing passes unrun.
 pub fn refusals(spec: &Spec) -> Vec<String> {
-    let unrunnable =
-        |c: &Check| (!c.kind.is_runnable()).then(|| format!("check `{}` is of kind `{}`", c.id, c.kind.name()));
+    let unrunnable = |c: &Check| match c.kind.is_unwritten() {
+        Some(what) => Some(format!("check `{}` is not written yet: {}", c.id, text::one_line(what, 200))),
+        None => (!c.kind.is_runnable()).then(|| format!("check `{}` is of kind `{}`", c.id, c.kind.name())),
+    };
     let mut out: Vec<String> = spec.checks().filter_map(|(_, c)| unrunnable(c)).collect();
     out.extend(spec.services.iter().map(|s| format!("service `{}` would have to be started", s.id)));
     out.extend(spec.contracts.iter().map(|c| format!("`{}` is a contract", c.path)));
@@ -143,3 +158,6 @@ pub fn is_self_written(spec: &Spec, check: &str) -> bool {
     let mut all = spec.checks().filter(|(_, c)| c.id == check);
     all.any(|(slice, c)| slice.is_some_and(|s| !checks::self_written(c, |path| owns(s, path)).is_empty()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -134,6 +134,10 @@ pub fn next_landing(plan: &Plan, state: &RunState) -> Option<SliceId> {
 /// cost, its wall time, scope, attempts.
 pub fn stop(plan: &Plan, state: &RunState, slice: &SliceState) -> Option<Stop> {
     let limits = &plan.limits;
+    if slice.counted >= limits.attempts && slice.attempts.is_empty() {
+        let text = format!("{} attempts ended with an amendment that the agent asked for", slice.counted);
+        return Some(Stop::new(BlockReason::Attempts, text));
+    }
     let failed: Vec<_> = slice.attempts.iter().filter(|a| a.failed.is_some()).collect();
     let last = failed.last().filter(|_| slice.attempts.last().is_some_and(|a| a.failed.is_some()))?;
     let why = last.failed.as_ref().map_or("", |(_, detail)| detail.as_str());
@@ -167,7 +171,7 @@ pub fn stop(plan: &Plan, state: &RunState, slice: &SliceState) -> Option<Stop> {
         return Some(Stop::new(BlockReason::Merge, text));
     }
     // What the queue gave back had passed on its base: a repair does not use up an attempt.
-    let own = failed.len() as u32 - slice.repairs.min(failed.len() as u32);
+    let own = slice.counted + failed.len() as u32 - slice.repairs.min(failed.len() as u32);
     if own >= limits.attempts {
         return Some(Stop::new(BlockReason::Attempts, format!("{own} attempts failed: {why}")));
     }

@@ -118,6 +118,7 @@ fn check_line(slice: Option<&Slice>, check: &Check, facts: &ScreenFacts) -> Stri
     };
     let proves = match (check.proves.is_empty(), slice) {
         (false, _) => check.proves.join(" "),
+        (true, Some(s)) if s.requirements.is_empty() => s.id.to_string(),
         (true, Some(s)) => s.requirements.join(" "),
         (true, None) => "all".into(),
     };
@@ -179,6 +180,8 @@ fn weak(spec: &Spec, facts: &ScreenFacts) -> Vec<String> {
         let by: Vec<&Check> = spec.checks().filter(proves).map(|(_, c)| c).collect();
         let reason = if by.is_empty() {
             "no new check".to_owned()
+        } else if by.iter().any(|c| c.kind.is_unwritten().is_some()) {
+            "not proven: a check of it is not written yet".to_owned()
         } else if by.iter().all(|c| facts.self_written.contains(&c.id)) {
             "only checks that its own slice writes".to_owned()
         } else {

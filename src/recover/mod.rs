@@ -60,24 +60,24 @@ pub fn survey(gate: &Gate, plan: &Plan, lane: &Lane) -> Result<Repairs, Failure>
     Ok(repairs)
 }
 
-/// Keeps what agents had written when the process died, before their workspaces go; says so in words. A workspace that
-/// cannot be read any more is no reason to go on never.
-fn keep(gate: &Gate, plan: &Plan) -> Result<Vec<String>, Failure> {
+/// Keeps what agents had written that work no more, before their workspaces go, and removes these; says so in words. A
+/// workspace that cannot be read any more is no reason to go on never.
+pub fn keep(gate: &Gate, plan: &Plan, left: impl IntoIterator<Item = Left>) -> Result<Vec<String>, Failure> {
     let mut told = Vec::new();
-    for Left { of, base, workspace } in workspace::left(gate.repo(), &gate.root)? {
-        let Some(slice) = plan.spec.slice(&of.slice) else { continue };
+    for Left { of, base, workspace } in left {
         // What the intent itself carries is not lost.
-        if plan.spec.files.iter().any(|f| f.slice == of.slice) {
-            continue;
-        }
-        match workspace.snapshot(gate.repo(), &slice.owned_paths) {
-            Ok(snapshot) if snapshot.changes.is_empty() => {}
-            Ok(snapshot) => {
-                run::keep_wip(&gate.store, &gate.run, &of.slice, base, snapshot.tree, &of.left_behind())?;
-                told.push(format!("keep what the agent of `{}` had written", of.slice));
+        let literate = plan.spec.files.iter().any(|f| f.slice == of.slice);
+        if let Some(slice) = plan.spec.slice(&of.slice).filter(|_| !literate) {
+            match workspace.snapshot(gate.repo(), &slice.owned_paths) {
+                Ok(snapshot) if snapshot.changes.is_empty() => {}
+                Ok(snapshot) => {
+                    run::keep_wip(&gate.store, &gate.run, &of.slice, base, snapshot.tree, &of.left_behind())?;
+                    told.push(format!("keep what the agent of `{}` had written", of.slice));
+                }
+                Err(e) => told.push(format!("what the agent of `{}` had written cannot be read: {e}", of.slice)),
             }
-            Err(e) => told.push(format!("what the agent of `{}` had written cannot be read: {e}", of.slice)),
         }
+        workspace.remove(&gate.world)?;
     }
     Ok(told)
 }
@@ -105,7 +105,7 @@ pub fn perform(
         }
     }
     lane.unpin_all()?;
-    actions.extend(keep(gate, plan)?);
+    actions.extend(keep(gate, plan, workspace::left(gate.repo(), &gate.root)?)?);
     workspace::sweep(&gate.world, &gate.root)?;
     if !actions.is_empty() {
         gate.log.record(&[Fact::run(Kind::RecoveryPerformed { actions })])?;

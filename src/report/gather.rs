@@ -13,23 +13,30 @@ use crate::{
     git::{self, Repo},
     journal::{self, Replayed, event::Kind},
     plan::model::Plan,
-    spec::model::Spec,
+    spec::model::{
+        Spec,
+        change::{Change, changes},
+    },
     store::{record, run},
 };
+
+/// Changes of one amendment that are told.
+const MAX_CHANGES: usize = 20;
 
 /// The packet of a run.
 pub fn packet(repo: &Repo, id: &RunId) -> Result<Packet, Failure> {
     let (at, anchor) = run::load(repo, id)?;
-    let stored = record::load(repo, anchor.spec_commit)?;
-    let spec: Spec = json::read(&stored.spec_bytes, json::Limits::RECORD)?;
     let Replayed { events, state, .. } = journal::read(repo, id, at)?;
+    let version = state.spec().unwrap_or(anchor.spec_commit);
+    let stored = record::load(repo, version)?;
+    let spec: Spec = json::read(&stored.spec_bytes, json::Limits::RECORD)?;
     let recovered = events.into_iter().filter_map(|e| match e.fact.kind {
         Kind::RecoveryPerformed { actions } => Some(actions),
         _ => None,
     });
     let actions = recovered.flatten().collect();
     let tip = run::target(repo, id)?.unwrap_or(anchor.base);
-    let plan = Plan::new(anchor.spec_commit, spec, Default::default());
+    let plan = Plan::new(version, spec, Default::default());
     let landed = landed(repo, tip, state.landings.iter().map(|(_, commit)| *commit))?;
     let stat = |(commit, (before, after)): (&Oid, &(Option<Oid>, Oid))| {
         // Numbers are no proof: without them the packet is still whole.
@@ -47,7 +54,7 @@ pub fn packet(repo: &Repo, id: &RunId) -> Result<Packet, Failure> {
         self_written: self_written(&plan),
         trees: landed.iter().map(|(commit, trees)| (*commit, trees.1)).collect(),
         stats,
-        amendments: amendments(repo, anchor.spec_commit)?,
+        amendments: amendments(repo, version)?,
         actions,
         plan: &plan,
     }))
@@ -86,19 +93,35 @@ fn landed(repo: &Repo, tip: Oid, commits: impl Iterator<Item = Oid>) -> git::Res
 /// The records after the approval, oldest first.
 fn amendments(repo: &Repo, commit: Oid) -> Result<Vec<Amendment>, Failure> {
     let steps = record::history(repo, commit)?;
-    let mut after: Vec<Amendment> = steps
-        .into_iter()
-        .take_while(|s| s.record.kind != record::Kind::Approve)
-        .filter(|s| s.record.kind.phase() != record::Phase::Draft)
-        .map(|s| Amendment {
+    let after = steps.into_iter().take_while(|s| s.record.kind != record::Kind::Approve);
+    let mut out = Vec::new();
+    for s in after.filter(|s| s.record.kind.phase() != record::Phase::Draft) {
+        out.push(Amendment {
             commit: s.commit,
             kind: s.record.kind.word().to_owned(),
             actor: s.record.actor.to_string(),
             time: Timestamp::from_secs(s.record.time.secs),
+            changes: what_changed(repo, s.parents.first().copied(), s.commit)?,
             reason: s.record.reason,
             tier: s.record.tier,
-        })
-        .collect();
-    after.reverse();
-    Ok(after)
+            trigger: s.record.trigger,
+        });
+    }
+    out.reverse();
+    Ok(out)
+}
+
+/// In what a record differs from its first parent, in words.
+fn what_changed(repo: &Repo, before: Option<Oid>, after: Oid) -> Result<Vec<String>, Failure> {
+    let spec = |commit: Oid| -> Result<Spec, Failure> {
+        Ok(json::read(&record::load(repo, commit)?.spec_bytes, json::Limits::RECORD)?)
+    };
+    let Some(before) = before else { return Ok(Vec::new()) };
+    let mut told: Vec<String> = changes(&spec(before)?, &spec(after)?).iter().map(Change::sentence).collect();
+    if told.len() > MAX_CHANGES {
+        let more = told.len() - MAX_CHANGES;
+        told.truncate(MAX_CHANGES);
+        told.push(format!("… and {more} more changes"));
+    }
+    Ok(told)
 }

@@ -211,13 +211,15 @@ struct AmendmentView<'a> {
     commit: String,
     what: String,
     reason: &'a str,
+    changes: &'a [String],
 }
 
 impl<'a> AmendmentView<'a> {
     fn new(a: &'a Amendment) -> AmendmentView<'a> {
         let tier = a.tier.map(|t| format!(", tier {t}")).unwrap_or_default();
-        let what = format!("{} by {}{tier}, {}", a.kind, a.actor, a.time.human());
-        AmendmentView { commit: a.commit.to_string(), what, reason: &a.reason }
+        let event = a.trigger.as_ref().map(|t| format!(", at event {t}")).unwrap_or_default();
+        let what = format!("{} by {}{tier}{event}, {}", a.kind, a.actor, a.time.human());
+        AmendmentView { commit: a.commit.to_string(), what, reason: &a.reason, changes: &a.changes }
     }
 }
 

@@ -43,9 +43,14 @@ pub struct Paths {
     pub json: PathBuf,
 }
 
+/// The folder of a run's packet.
+pub fn folder(repo: &Repo, run: &RunId) -> PathBuf {
+    repo.common_dir().join("otto/packets").join(run.as_str())
+}
+
 /// Writes a packet beside the repository's objects, for people and programs that do not ask otto: a copy, never read.
 pub fn write(repo: &Repo, run: &RunId, packet: &Packet) -> Result<Paths, Failure> {
-    let dir = repo.common_dir().join("otto/packets").join(run.as_str());
+    let dir = folder(repo, run);
     std::fs::create_dir_all(&dir)?;
     let paths = Paths { markdown: dir.join("packet.md"), json: dir.join("packet.json") };
     replace(&dir, &paths.json, &json(packet)?)?;

@@ -320,6 +320,10 @@ pub struct Amendment {
     pub reason: String,
     /// Its tier, of an amendment.
     pub tier: Option<u8>,
+    /// The event that an agent's amendment answers.
+    pub trigger: Option<String>,
+    /// What it changed, one line each.
+    pub changes: Vec<String>,
 }
 
 /// How often the run was interrupted, and what was put right.

@@ -222,6 +222,8 @@ fn packet_of(plan: &Plan, state: &RunState) -> Packet {
             time: at(-5000),
             reason: "the usage is longer".into(),
             tier: Some(2),
+            trigger: None,
+            changes: vec!["tasks of slice `find`: + Print `none` for <nothing>".into()],
         }],
         actions: vec!["`front` is on the target: record its landing and its receipt".into()],
     })

@@ -199,6 +199,10 @@ pub fn pin_prefix(run: &RunId) -> String {
 pub fn rescue(run: &RunId, object: Oid) -> String {
     format!("{RESCUES}{run}/{object}")
 }
+/// What everything that recoveries of a run keep starts with.
+pub fn rescue_prefix(run: &RunId) -> String {
+    format!("{RESCUES}{run}/")
+}
 /// Where the user's branch was before a run was delivered.
 pub fn undo(run: &RunId) -> String {
     format!("{UNDOS}{run}")
@@ -208,6 +212,13 @@ pub fn undo(run: &RunId) -> String {
 pub fn fetched_specs(refs: &dyn Refs, id: &SpecId) -> Result<Vec<(String, Oid)>> {
     let end = format!("/specs/{id}");
     Ok(refs.list(REMOTES)?.into_iter().filter(|(name, _)| name.ends_with(&end)).collect())
+}
+
+/// The names of a run's refs, and what those start with of which it has several.
+pub fn of_run(id: &RunId) -> ([String; 4], [String; 6]) {
+    let several =
+        [slice_prefix(id), evidence_prefix(id), journal_prefix(id), wip_prefix(id), pin_prefix(id), rescue_prefix(id)];
+    ([run(id), target(id), lease(id), undo(id)], several)
 }
 
 /// The branch that a spec lands on unless told otherwise.
@@ -283,6 +294,16 @@ mod tests {
                 assert!(!b.starts_with(&format!("{a}/")), "{a} {b}");
             }
         }
+    }
+
+    #[test]
+    fn the_refs_of_a_run_are_all_but_those_of_its_spec() {
+        let names = all("jot", "store", "0a");
+        let run = parse_run(&names[1]).unwrap();
+        let (single, several) = of_run(&run);
+        let is_of_run = |name: &String| single.contains(name) || several.iter().any(|prefix| name.starts_with(prefix));
+        let others: Vec<&String> = names.iter().filter(|name| !is_of_run(name)).collect();
+        assert_eq!(others, ["refs/otto/specs/jot", "refs/heads/otto/jot"]);
     }
 
     #[test]

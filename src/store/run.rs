@@ -184,6 +184,21 @@ pub fn attempts(repo: &Repo, run: &RunId) -> Result<Vec<(SliceId, u32, Oid)>> {
     Ok(out)
 }
 
+/// Every ref of a run: all that there is of it.
+pub fn refs(repo: &Repo, run: &RunId) -> Result<Vec<(String, Oid)>> {
+    let (single, several) = names::of_run(run);
+    let mut out = Vec::new();
+    for name in single {
+        if let Some(oid) = repo.refs().read(&name)? {
+            out.push((name, oid));
+        }
+    }
+    for prefix in several {
+        out.extend(repo.refs().list(&prefix)?);
+    }
+    Ok(out)
+}
+
 /// The last landing of a run, or its base before the first.
 pub fn target(repo: &Repo, run: &RunId) -> Result<Option<Oid>> {
     Ok(repo.refs().read(&names::target(run))?)

@@ -23,6 +23,9 @@ const ONCE: [Point; 6] = [
     Point::RunFinishBeforeRelease,
 ];
 
+/// Points that only a run passes whose spec is amended.
+const AMENDED: [Point; 2] = [Point::RunAmendBefore, Point::RunAmendAfter];
+
 /// Points that a recovery passes, and the visit at which it is to die there too.
 const RECOVERY: [(Point, u32); 9] = [
     (Point::StoreSwapBefore, 1),
@@ -105,11 +108,47 @@ fn a_death_while_a_slice_lands_is_healed() {
 fn every_point_is_died_at() {
     for point in Point::ALL {
         let groups = GROUPS.iter().filter(|g| g.iter().any(|prefix| point.name().starts_with(prefix)));
+        if AMENDED.contains(point) {
+            assert_eq!(groups.count(), 0, "{} has a test of its own", point.name());
+            continue;
+        }
         assert_eq!(groups.count(), 1, "{}", point.name());
         let later = LATER.iter().flat_map(|chain| chain.iter()).any(|(p, _)| p == point);
         assert!(later != ONCE.contains(point), "{} is died at later too, or cannot be", point.name());
         let failed = IN_ORDER.iter().filter(|p| *p == point).count();
         assert_eq!(failed, 1, "{} fails once", point.name());
+    }
+}
+
+#[test]
+fn a_death_while_an_amendment_is_taken_up_is_healed() {
+    // Left with the first slice on the target and the last one not begun, then amended.
+    let amended = || {
+        let scene = Scene::new();
+        scene.run(Some(&fault(Point::BuildCommitAfter, 4, "abort"))).exits(KILLED);
+        scene.amend();
+        scene
+    };
+    let undisturbed = amended();
+    undisturbed.heal();
+    let product = undisturbed.hold_but_the_product();
+    for (point, again) in [(AMENDED[0], AMENDED[0]), (AMENDED[0], AMENDED[1]), (AMENDED[1], Point::LeaseTaken)] {
+        let scene = amended();
+        scene.go_on(Some(&fault(point, 1, "abort"))).exits(KILLED);
+        scene.go_on(Some(&fault(again, 1, "abort"))).exits(KILLED);
+        scene.heal();
+        assert_eq!(scene.hold_but_the_product(), product);
+        assert_eq!(scene.told("run.amended"), 1);
+        assert_eq!(scene.told("slice.invalidated"), 2);
+    }
+    for how in ["eio", "enospc"] {
+        let scene = amended();
+        for point in AMENDED {
+            let out = scene.go_on(Some(&fault(point, 1, how))).exits(1);
+            assert!(out.stderr.contains(point.name()) && out.stderr.contains("hint: git otto resume"), "{out}");
+        }
+        scene.heal();
+        assert_eq!(scene.hold_but_the_product(), product);
     }
 }
 

@@ -12,6 +12,7 @@ mod generated;
 #[cfg(target_os = "linux")]
 mod hostile;
 mod http_agents;
+mod import;
 mod interrupt;
 mod layering;
 mod malformed;

@@ -33,7 +33,7 @@ fn result(cause: Cause) -> CheckResult {
 }
 
 fn judged(cause: Cause, opinion: Option<Opinion>) -> (Verdict, Vec<Finding>) {
-    judge(&plan(), &RunState::default(), &[result(cause)], &[], &|_| false, opinion.as_ref())
+    judge(&plan(), &RunState::default(), &[result(cause)], &History::default(), &|_| false, opinion.as_ref())
 }
 
 fn said(json: serde_json::Value) -> Option<Opinion> {

@@ -8,9 +8,9 @@ use crate::{
     base::{Failure, Oid, RunId, json, text::one_line},
     checks::model::Evidence,
     git::{self, ObjectKind, Repo},
-    journal::{self, Replayed, event::Kind},
+    journal::{self, Replayed, event::{Event, Kind}},
     queue::receipt::{Proof, Receipt},
-    store::{evidence, names, record, run},
+    store::{evidence, names, record, run::{self, RunAnchor}},
 };
 
 /// Bytes of a commit or a note.
@@ -54,14 +54,8 @@ impl Check<'_> {
         if let Err(e) = self.repo.raw_object(at, MAX_NOTE) {
             self.bad(format!("its anchor is damaged: {e}"), "git fsck --full");
         }
-        match record::tip(self.repo, &anchor.spec)? {
-            Some(tip) if self.reaches(anchor.spec_commit, tip)? => {}
-            _ => self.bad(
-                format!("the spec version {} that it builds is not in the history of {}", anchor.spec_commit, anchor.spec),
-                format!("git otto verify {}", anchor.spec),
-            ),
-        }
         let Replayed { events, state, receipts, .. } = journal::read(self.repo, self.run, at)?;
+        self.versions(&anchor, &state.amended)?;
         self.seen.events = events.len();
         for problem in &state.problems {
             self.bad(format!("its journal: {problem}"), restore(&names::journal_prefix(self.run)));
@@ -91,7 +85,7 @@ impl Check<'_> {
         for receipt in receipts {
             notes.entry(receipt.commit).or_default().push(receipt.blob);
         }
-        let (mut commits, mut generations) = (BTreeSet::new(), BTreeSet::new());
+        let (mut commits, mut generations) = (BTreeSet::new(), BTreeMap::new());
         for (slice, commit) in &state.landings {
             self.seen.landings += 1;
             let show = format!("git show {commit}");
@@ -109,7 +103,15 @@ impl Check<'_> {
                 if receipt.slice != *slice {
                     self.bad(format!("the receipt on {commit} is of `{}`, not of `{slice}`", receipt.slice), show.clone());
                 }
-                if !generations.insert((receipt.slice.clone(), receipt.r#gen)) {
+                let of = (receipt.slice.clone(), receipt.r#gen);
+                let landed: &mut usize = generations.entry(of).or_default();
+                *landed += 1;
+                // An amendment that takes another one back opens the generation that was before once more.
+                let again = |e: &&Event| {
+                    let is_of = e.fact.slice.as_ref() == Some(slice) && e.fact.r#gen == Some(receipt.r#gen);
+                    is_of && matches!(e.fact.kind, Kind::SliceInvalidated { .. })
+                };
+                if *landed > 1 + events.iter().filter(again).count() {
                     self.bad(format!("`{slice}` landed twice in one generation, again as {commit}"), show.clone());
                 }
                 self.receipt(*commit, &receipt)?;
@@ -117,6 +119,24 @@ impl Check<'_> {
         }
         for commit in notes.keys() {
             self.bad(format!("a receipt stands on {commit}, which the journal does not call a landing"), format!("git show {commit}"));
+        }
+        Ok(())
+    }
+
+    /// Each version of the spec that it built follows the one before, and all are in the spec's history.
+    fn versions(&mut self, anchor: &RunAnchor, amended: &[Oid]) -> Result<(), Failure> {
+        let tip = record::tip(self.repo, &anchor.spec)?;
+        let mut before = anchor.spec_commit;
+        for version in [&[anchor.spec_commit], amended].concat() {
+            let known = match tip {
+                Some(tip) => self.reaches(version, tip)? && self.reaches(before, version)?,
+                None => false,
+            };
+            if !known {
+                let what = format!("the spec version {version} that it builds is not in the history of {}", anchor.spec);
+                self.bad(what, format!("git otto verify {}", anchor.spec));
+            }
+            before = version;
         }
         Ok(())
     }

@@ -82,6 +82,9 @@ fn check(round: &str, cause: crate::checks::model::Cause) -> Kind {
         evidence: oid('6'),
     }
 }
+fn invalidated(by: char) -> Kind {
+    Kind::SliceInvalidated { by: oid(by), request: None }
+}
 fn failed(reason: AttemptFailure) -> Kind {
     Kind::AttemptFailed { reason, detail: "why".into(), commit: None, diff: None }
 }
@@ -165,7 +168,7 @@ fn an_attempt_whose_process_died_begins_anew_and_counts_once() {
 
 #[test]
 fn a_newer_generation_begins_anew_and_the_older_one_is_over() {
-    for opening in [started(), check("base", Assertion), Kind::SliceInvalidated { by: oid('4') }] {
+    for opening in [started(), check("base", Assertion), invalidated('4')] {
         let mut s = eligible();
         s.at("g1", None, merge('7', '8')).at("g1", None, landed('8'));
         s.refuses("g2", Some(1), agent(), "a generation that has not begun");
@@ -174,22 +177,86 @@ fn a_newer_generation_begins_anew_and_the_older_one_is_over() {
         assert_eq!(s.slice().r#gen, Some(generation("g2")));
         s.refuses("g1", None, started(), "its generation was replaced");
         s.refuses("g1", Some(3), agent(), "its generation was replaced");
-        s.at("g2", Some(1), agent()).at("g2", Some(1), Kind::MergeEligible { candidate: oid('b') });
+        // Numbers of attempts go on: each has a ref of its own.
+        s.refuses("g2", Some(1), agent(), "attempt 1 does not follow attempt 2");
+        s.at("g2", Some(3), agent()).at("g2", Some(3), Kind::MergeEligible { candidate: oid('b') });
         s.at("g2", None, merge('b', 'c')).at("g2", None, landed('c'));
         assert_eq!(s.state.landings.len(), 2);
         // An amendment may go back to what was.
-        s.at("g1", None, Kind::SliceInvalidated { by: oid('d') }).at("g1", None, started());
-        assert_eq!((s.slice().phase, s.state.problems.len()), (Phase::Building, 3), "{:?}", s.state.problems);
+        s.at("g1", None, invalidated('d')).at("g1", None, started());
+        assert_eq!((s.slice().phase, s.state.problems.len()), (Phase::Building, 4), "{:?}", s.state.problems);
         s.refuses("g2", None, started(), "its generation was replaced");
     }
     // An invalidation may name the generation that ends.
     let mut s = eligible();
-    s.at("g1", None, Kind::SliceInvalidated { by: oid('4') });
+    s.at("g1", None, invalidated('4'));
     assert_eq!((s.slice().phase, s.slice().r#gen), (Phase::Pending, None));
     s.refuses("g1", None, landed('8'), "its generation was replaced");
     s.at("g2", None, started());
     assert_eq!((s.slice().phase, s.slice().r#gen), (Phase::Building, Some(generation("g2"))));
     s.refuses("g1", None, started(), "its generation was replaced");
+}
+
+#[test]
+fn a_generation_that_its_own_agent_asked_for_gains_nothing_by_it() {
+    let asks = || Kind::AmendmentRequested { reason: "why".into(), change: Some("{}".into()) };
+    let by_agent = |id: &str| Kind::SliceInvalidated { by: oid('4'), request: Some(id.into()) };
+    let mut s = eligible();
+    s.at("g1", Some(2), asks());
+    let id = s.events.last().unwrap().id.clone();
+    assert_eq!((s.state.asked.len(), s.state.asked[0].attempt), (1, 2));
+    s.at("g2", None, by_agent(&id));
+    let now = s.slice();
+    assert_eq!((now.earlier, now.counted, now.cost.usd_micros, now.agent_ms), (2, 2, 12, 20));
+    assert!(s.state.asked.is_empty());
+    s.at("g2", None, started()).at("g2", Some(3), agent()).at("g2", Some(3), asks());
+    let id = s.events.last().unwrap().id.clone();
+    s.at("g3", None, by_agent(&id));
+    assert_eq!((s.slice().earlier, s.slice().counted), (3, 3));
+    // A person's amendment is a new start.
+    s.at("g4", None, invalidated('5'));
+    assert_eq!((s.slice().earlier, s.slice().counted, s.slice().cost.usd_micros), (3, 0, 0));
+    assert!(s.state.problems.is_empty(), "{:?}", s.state.problems);
+}
+
+#[test]
+fn a_refused_request_is_told_at_its_attempt_and_closed_once() {
+    let mut s = eligible();
+    s.at("g1", Some(2), Kind::AmendmentRequested { reason: "a contract".into(), change: None });
+    assert!(s.state.asked.is_empty(), "what nobody decides on waits for nobody");
+    s.at("g1", Some(2), Kind::AmendmentRequested { reason: "why".into(), change: Some("{}".into()) });
+    let id = s.events.last().unwrap().id.clone();
+    let refused = |id: &str| Kind::AmendmentRejected {
+        code: "no_change".into(),
+        detail: "it says so".into(),
+        request: Some(id.into()),
+    };
+    s.refuses("g1", Some(2), refused("a-1"), "nobody waits for that");
+    s.at("g1", Some(2), refused(&id));
+    assert_eq!(s.slice().attempts[1].refused, [("no_change".into(), "it says so".into())]);
+    s.refuses("g1", Some(2), refused(&id), "nobody waits for that");
+}
+
+#[test]
+fn an_amendment_is_the_runs_version_and_opens_what_waited() {
+    let amended = |to| Kind::RunAmended { spec: oid(to) };
+    let mut s = Story::default();
+    s.run(amended('3'));
+    assert!(s.state.problems.pop().unwrap().contains("has not begun"));
+    s.run(Kind::RunStarted { spec: oid('1'), target: "refs/heads/otto/jot".into(), base: oid('2') });
+    assert_eq!(s.state.spec(), Some(oid('1')));
+    s.at("g1", None, Kind::SliceBlocked { reason: BlockReason::DepBlocked, detail: "x".into() });
+    s.run(Kind::AuditStarted { round: 1, commit: oid('2') }).run(amended('3'));
+    assert_eq!((s.state.spec(), s.slice().phase, &s.slice().blocked), (Some(oid('3')), Phase::Pending, &None));
+    assert_eq!((&s.state.audit, s.state.audits), (&None, 1));
+    s.run(amended('3'));
+    assert!(s.state.problems.pop().unwrap().contains("already"));
+    s.at("g1", None, Kind::SliceBlocked { reason: BlockReason::Attempts, detail: "x".into() });
+    s.run(amended('1'));
+    assert_eq!((s.state.spec(), s.slice().phase), (Some(oid('1')), Phase::Blocked), "its own reason stays");
+    s.run(Kind::RunFinished { verdict: Verdict::Blocked, why: vec![], target: oid('2') }).run(amended('4'));
+    assert!(s.state.problems.pop().unwrap().contains("finished already"));
+    assert!(s.state.problems.is_empty(), "{:?}", s.state.problems);
 }
 
 #[test]
@@ -264,7 +331,9 @@ fn problems_are_bounded() {
 /// Any golden event, for one of two slices, two generations and three attempts.
 fn facts() -> impl Strategy<Value = Fact> {
     let text = include_str!("../../../tests/golden/journal-v1/chain/5eed0001.jsonl");
-    let kinds: Vec<Kind> = text.lines().map(|l| line::decode(l.as_bytes()).unwrap().fact.kind).collect();
+    let golden = text.lines().map(|l| line::decode(l.as_bytes()).unwrap().fact.kind);
+    let by_agent = Kind::SliceInvalidated { by: oid('4'), request: Some("a-1".into()) };
+    let kinds: Vec<Kind> = golden.chain([Kind::RunAmended { spec: oid('4') }, by_agent]).collect();
     let slice = proptest::option::weighted(0.9, proptest::sample::select(vec!["add", "list"]));
     let generation = proptest::option::weighted(0.95, proptest::sample::select(vec!["g1", "g2"]));
     let round = proptest::sample::select(vec!["base", "candidate", "queue-1", "audit-1", "?"]);
@@ -304,7 +373,7 @@ proptest! {
             prop_assert_eq!(s.phase == Phase::Redundant, s.redundant.is_some());
             prop_assert!(s.phase != Phase::Eligible || s.candidate.is_some());
             prop_assert!(s.landing.is_none_or(|l| state.landings.contains(&(id.clone(), l))));
-            prop_assert!(s.attempts.iter().zip(1..).all(|(a, n)| a.n == n));
+            prop_assert!(s.attempts.iter().zip(s.earlier + 1..).all(|(a, n)| a.n == n));
         }
     }
 }

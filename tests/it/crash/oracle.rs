@@ -1,6 +1,7 @@
 //! What must hold after a run that died was gone on with.
 
 use std::{
+    cell::Cell,
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
@@ -20,6 +21,7 @@ pub struct Scene {
     pub s: Sandbox,
     intent: PathBuf,
     before: Snapshot,
+    amended: Cell<bool>,
 }
 
 impl Scene {
@@ -36,11 +38,24 @@ impl Scene {
         s.script("repo/.git/hooks/pre-commit", "#!/bin/sh\nexit 1\n");
         let intent = s.write("jot.md", INTENT);
         let before = s.snapshot();
-        Scene { s, intent, before }
+        Scene { s, intent, before, amended: Cell::new(false) }
     }
 
+    /// The intent is not what was approved once that was amended.
     fn args(&self) -> [&str; 3] {
-        ["run", "--yes", self.intent.to_str().unwrap()]
+        ["run", "--yes", if self.amended.get() { "jot" } else { self.intent.to_str().unwrap() }]
+    }
+
+    /// Amends the spec: guidance for the first slice, and for the last one.
+    pub fn amend(&self) {
+        self.s.amend("jot", "Guidance", |spec| {
+            for slice in ["front", "export"] {
+                let slices = spec["slices"].as_array_mut().unwrap();
+                let slice = slices.iter_mut().find(|s| s["id"] == slice).unwrap();
+                slice["tasks"] = serde_json::json!(["Mind the empty case."]);
+            }
+        });
+        self.amended.set(true);
     }
 
     /// Runs the example, perhaps with a failpoint armed.
@@ -153,6 +168,18 @@ impl Scene {
             }
         }
         assert_eq!((told.len(), proven.len()), (SLICES.len(), SLICES.len()));
+    }
+
+    /// How many events of a kind there are.
+    pub fn told(&self, kind: &str) -> usize {
+        let of_kind = format!("\"kind\":\"{kind}\"");
+        let of_note = |line: &str| {
+            let text = self.s.git(&["cat-file", "blob", line.split(' ').next().unwrap()]);
+            text.lines().filter(|l| l.contains(&of_kind)).count()
+        };
+        let of_journal =
+            |name: &String| -> usize { self.s.git(&["notes", "--ref", name, "list"]).lines().map(of_note).sum() };
+        self.refs("refs/notes/otto").iter().map(of_journal).sum()
     }
 
     fn nothing_is_left(&self) {

@@ -2,6 +2,8 @@
 
 mod agents;
 mod checkout;
+mod ends;
+mod flight;
 mod models;
 mod people;
 mod places;

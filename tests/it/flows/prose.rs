@@ -157,6 +157,21 @@ fn an_agent_that_fails() {
 }
 
 #[test]
+fn an_agent_compiles_what_another_tool_specified() {
+    let s = sandbox();
+    let from = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import/openspec/openspec");
+    let from = from.join("specs/settings");
+    let agent = answering(&s, &[json!([{"keep_task": s.path("question")}, {"answer": spec(&["a"])}])], &[]);
+    let import = ["import", "--compile", "--from", "openspec", from.to_str().unwrap(), "--agent", &agent, "--json"];
+    let said: Value = s.otto(&import).exits(0).json();
+    assert_eq!((&said["spec"], &said["unproven"]), (&json!("words"), &json!([])));
+    let (spec, record) = stored(&s, "words");
+    let intent = spec["intent"].as_str().unwrap();
+    assert!(intent.starts_with("File theme/spec.md\n\n# theme Specification\n"), "{intent}");
+    assert_eq!(record["actor"], json!("agent:command/default"));
+}
+
+#[test]
 fn trials_must_agree() {
     let s = sandbox();
     let mut renamed = spec(&["a"]);

@@ -4,6 +4,7 @@
 //! Nothing here reads the user's files or depends on the wall clock. On failure the seed and every command that ran are
 //! printed.
 
+mod amend;
 pub mod model;
 mod snapshot;
 pub mod task;
