@@ -122,6 +122,16 @@ pub(super) fn resolve(git: &Git, rev: &str) -> Result<Option<Oid>> {
     Ok(String::from_utf8_lossy(&out.stdout).lines().next_back().and_then(|id| id.trim().parse().ok()))
 }
 
+/// What a ref has been, oldest first, as git tells it.
+pub(super) fn reflog(git: &Git, name: &str) -> Result<Vec<Oid>> {
+    refs::check_name(name)?;
+    let args = ["log", "--walk-reflogs", "--format=%H", "--end-of-options", name].map(OsStr::new);
+    let out = git.run(&args, None, &[])?;
+    let mut all: Vec<Oid> = String::from_utf8_lossy(&out.stdout).lines().filter_map(|id| id.parse().ok()).collect();
+    all.reverse();
+    Ok(all)
+}
+
 /// Where this checkout's HEAD is, as git sees it.
 pub(super) fn head(git: &Git) -> Result<Head> {
     let id = resolve(git, "HEAD")?;

@@ -135,6 +135,25 @@ impl Repo {
         edge.map(|edge| edge.iter().copied().map(Oid).collect()).unwrap_or_default()
     }
 
+    /// What a ref has been, oldest first, as far as its reflog tells; nothing where it has none.
+    pub fn reflog(&self, name: &str) -> Result<Vec<Oid>> {
+        if self.inner.reftable {
+            return super::reftable::reflog(&self.inner.git, name);
+        }
+        let path = self.common_dir().join("logs").join(name);
+        let text = match std::fs::read(&path) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(Error::io("read", &path)(e)),
+        };
+        let mut out = Vec::new();
+        // `<old> <new> <who>…`; zeros are no value.
+        for id in text.lines().flat_map(|line| line.split(' ').take(2)) {
+            out.extend(id.parse::<Oid>().ok().filter(|id| !id.0.is_null() && out.last() != Some(id)));
+        }
+        Ok(out)
+    }
+
     /// The commit that an object stands for: itself, or what an annotated tag names; none for anything else.
     pub fn peel(&self, id: Oid) -> Result<Option<Oid>> {
         let repo = self.local();

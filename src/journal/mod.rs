@@ -15,7 +15,7 @@ mod text;
 mod writer;
 
 pub use notes::annotated;
-pub use read::{of_writer, read};
+pub use read::{Written, of_writer, read};
 pub use replay::{Receipt, Replayed};
 pub use writer::Writer;
 

@@ -43,11 +43,22 @@ pub fn read(repo: &Repo, run: &RunId, anchor: Oid) -> Result<Replayed> {
     Ok(replay(all.events, all.faults, all.receipts))
 }
 
-/// What is wrong with the journal of one writer as a commit of its ref holds it, and its notes on landed commits.
-pub fn of_writer(repo: &Repo, writer: &str, anchor: Oid, tip: Oid) -> Result<(Vec<Fault>, Vec<Receipt>)> {
+/// The journal of one writer, as a commit of its ref holds it.
+pub fn of_writer(repo: &Repo, writer: &str, anchor: Oid, tip: Oid) -> Result<Written> {
     let mut one = Union { left: MAX_BYTES, ..Union::default() };
     one.writer(repo, writer, anchor, tip)?;
-    Ok((one.faults, one.receipts))
+    Ok(Written { events: one.events, faults: one.faults, receipts: one.receipts })
+}
+
+/// What one writer wrote.
+#[derive(Debug)]
+pub struct Written {
+    /// The events of its good lines, in order.
+    pub events: Vec<Event>,
+    /// Where the journal is not what its writer wrote.
+    pub faults: Vec<Fault>,
+    /// Notes on landed commits.
+    pub receipts: Vec<Receipt>,
 }
 
 /// What was read so far.

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 pub use crate::base::Cost;
 use crate::base::{Oid, Sha256, id::string_serde};
 
-pub use read::{Step, history, list, load, phase, tip};
-pub use verify::verify;
+pub use read::{Step, history, list, load, objects, phase, tip};
+pub use verify::{Looked, verify, verify_each};
 pub use write::{Appended, By, Content, NewRecord, append};
 
 /// The newest format of `record.json` that this program reads and writes.

@@ -2,14 +2,14 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     rc::Rc,
 };
 
 use super::Update;
 use crate::{
     base::{Oid, Sha256, SpecId},
-    git::Repo,
+    git::{self, Repo},
     store::{Result, names, record},
 };
 
@@ -53,6 +53,18 @@ impl<'a> Chains<'a> {
         }
     }
 
+    /// The refs below a prefix that will be there.
+    pub fn names(&self, prefix: &str) -> Result<BTreeSet<String>> {
+        let mut names: BTreeSet<String> = self.repo.refs().list(prefix)?.into_iter().map(|(name, _)| name).collect();
+        for (name, new) in self.moved.iter().filter(|(name, _)| name.starts_with(prefix)) {
+            match new {
+                Some(_) => names.insert((*name).to_owned()),
+                None => names.remove(*name),
+            };
+        }
+        Ok(names)
+    }
+
     /// The versions of a spec, those that were only fetched so far included: who pulls a branch has the copy on it before
     /// the spec itself is merged. None where there is no history.
     pub fn chain(&self, id: &SpecId) -> Result<Option<Rc<Chain>>> {
@@ -62,6 +74,29 @@ impl<'a> Chains<'a> {
         let found = self.load(id)?.map(Rc::new);
         self.read.borrow_mut().insert(id.clone(), found.clone());
         Ok(found)
+    }
+
+    /// The specs whose histories were asked for and are there.
+    pub fn read(&self) -> Vec<SpecId> {
+        self.read.borrow().iter().filter(|(_, chain)| chain.is_some()).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Where the histories of a spec end: its own and those that were only fetched, each that no other one holds.
+    pub fn tips(&self, id: &SpecId) -> Result<Vec<Oid>> {
+        let own = self.tip(&names::spec(id))?;
+        let fetched = names::fetched_specs(self.repo.refs(), id)?.into_iter().map(|(_, tip)| tip);
+        let mut all: Vec<Oid> = own.into_iter().chain(fetched).collect();
+        all.sort();
+        all.dedup();
+        let mut out = Vec::new();
+        for tip in &all {
+            let others = || all.iter().filter(|other| *other != tip);
+            let held = others().map(|other| self.repo.is_ancestor(*tip, *other));
+            if !held.collect::<git::Result<Vec<_>>>()?.contains(&true) {
+                out.push(*tip);
+            }
+        }
+        Ok(out)
     }
 
     fn load(&self, id: &SpecId) -> Result<Option<Chain>> {

@@ -101,6 +101,14 @@ pub fn copy(repo: &Repo, name: &str, bytes: &[u8]) -> Result<Findings, Failure> 
     Ok(judge.found)
 }
 
+/// The copies of a commit, each as if it were new.
+pub(super) fn standing(repo: &Repo, chains: &Chains<'_>, commit: Oid) -> Result<Findings, Failure> {
+    let mut judge = Judge { repo, chains, found: Findings::default() };
+    let tree = repo.read_commit(commit)?.tree;
+    judge.change(Some(commit), &in_folder(repo, repo.subtree(tree, COPIES.into())?)?, &[])?;
+    Ok(judge.found)
+}
+
 fn in_folder(repo: &Repo, tree: Option<Oid>) -> Result<Copies, Failure> {
     let entries = tree.map(|tree| repo.tree_entries(tree)).transpose()?;
     Ok(by_name(entries.unwrap_or_default(), ""))

@@ -6,20 +6,29 @@
 use serde::Serialize;
 
 use crate::{
-    base::{Oid, SpecId},
+    base::{Failure, Oid, SpecId},
     git::Repo,
-    store::record,
+    store::{names, record},
 };
 
 mod chains;
 mod copies;
+mod delivered;
 mod journals;
 mod moves;
+mod range;
+mod records;
+mod runs;
 #[cfg(test)]
 mod testing;
+mod traces;
 
+use chains::Chains;
 pub use copies::{COPIES, commits, copy, index};
+pub use delivered::{Delivery, Proof};
 pub use moves::updates;
+pub use range::{Range, range};
+pub use runs::run;
 
 /// A rule that a ref, a record or a file breaks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -60,6 +69,24 @@ pub enum Code {
     JournalBroken,
     /// A receipt does not match the landing that it stands on.
     ReceiptMismatch,
+    /// Evidence that a journal or a receipt names is not there.
+    EvidenceMissing,
+    /// The target of a run is gone, or does not hold what the run started from.
+    TargetLost,
+    /// A landing is told twice, is damaged, or is not in the target's history.
+    LandingWrong,
+    /// A landing has no receipt.
+    ReceiptMissing,
+    /// The spec of a record from the approval on is not valid.
+    SpecInvalid,
+    /// The event that an agent's amendment answers is in no journal.
+    TriggerNotFound,
+    /// A record that the ref had is no longer in the history.
+    Rewound,
+    /// Git is made to show something else for a part of a history.
+    Replaced,
+    /// A history is cut: this is a shallow clone.
+    Shallow,
     /// It is no lease.
     LeaseMalformed,
     /// A checked-in copy is no version of the spec.
@@ -97,6 +124,23 @@ pub struct Findings {
     pub notes: Vec<Note>,
 }
 
+/// How much was looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Seen {
+    /// Commits of a branch.
+    pub commits: usize,
+    /// Records of a spec.
+    pub records: usize,
+    /// Events of a run.
+    pub events: usize,
+    /// Landings.
+    pub landings: usize,
+    /// Receipts.
+    pub receipts: usize,
+    /// Results of checks.
+    pub evidence: usize,
+}
+
 /// A ref that is to move, or has moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Update {
@@ -110,8 +154,30 @@ pub struct Update {
 
 /// Everything wrong with a spec's history up to `tip`, oldest record first.
 pub fn spec(repo: &Repo, id: &SpecId, tip: Oid) -> Vec<Violation> {
-    let place = format!("spec {id}");
-    record::verify(repo, id, tip).into_iter().map(|v| of_record(place.clone(), v)).collect()
+    let mut out = records::check(repo, id, tip, &Chains::after(repo, &[]));
+    out.extend(traces::faked(repo, id, tip));
+    out
+}
+
+/// Everything wrong with a spec as this repository has it: its history, and what its ref has lost of it.
+pub fn spec_here(repo: &Repo, id: &SpecId) -> Result<(Seen, Vec<Violation>), Failure> {
+    let Some(tip) = record::tip(repo, id)? else {
+        let (place, message) = (format!("spec {id}"), format!("{} is gone", names::spec(id)));
+        let hint = "restore it from a clone or its reflog".into();
+        return Ok((Seen::default(), vec![Violation { code: Code::Deleted, place, commit: None, message, hint }]));
+    };
+    let mut found = spec(repo, id, tip);
+    // A history that does not verify may not be readable to its end.
+    let records = if found.is_empty() { record::history(repo, tip)?.len() } else { 0 };
+    found.extend(traces::lost(repo, id, tip)?);
+    Ok((Seen { records, ..Seen::default() }, found))
+}
+
+/// Everything wrong with one version of a spec as what a later one follows from, and with that one's history.
+pub fn versions(repo: &Repo, id: &SpecId, old: Oid, new: Oid) -> Vec<Violation> {
+    let mut out = spec(repo, id, new);
+    out.extend(traces::follows(repo, id, old, new));
+    out
 }
 
 /// A record's own violation, at a place.

@@ -1,6 +1,6 @@
 //! What may become of refs: one rule a namespace.
 
-use super::{Code, Update, Violation, chains::Chains, copies, journals, spec};
+use super::{Code, Update, Violation, chains::Chains, copies, journals, records, traces};
 use crate::{
     base::{Explain, Failure, Oid, RunId, text::one_line},
     git::{self, ByteSlice, Mode, Repo},
@@ -21,8 +21,8 @@ pub fn updates(repo: &Repo, updates: &[Update]) -> Result<Vec<Violation>, Failur
     for update in updates {
         // A caller that names no old value does not know it: packing refs shows them as new.
         let old = match update.old {
-            Some(old) => Some(old),
-            None => repo.refs().read(&update.name)?,
+            None if names::what(&update.name) != Named::Unknown => repo.refs().read(&update.name)?,
+            given => given,
         };
         let Some(new) = update.new else {
             Move { repo, chains: &chains, name: &update.name, out: &mut out }.removal(old)?;
@@ -79,7 +79,8 @@ impl Move<'_> {
             Named::Spec(id) => {
                 let hint = format!("git otto sync {id}");
                 self.forward(old, new, "the history of a spec", hint)?;
-                self.out.extend(spec(self.repo, &id, new));
+                self.out.extend(records::check(self.repo, &id, new, self.chains));
+                self.out.extend(traces::faked(self.repo, &id, new));
             }
             Named::Run(run) => {
                 self.once(old, new);
@@ -111,7 +112,8 @@ impl Move<'_> {
                     );
                 }
             }
-            Named::Wip(_) | Named::Theirs => {}
+            Named::Theirs => self.replaces()?,
+            Named::Wip(_) => {}
             Named::Private => {
                 let text = "what this program keeps for itself stays where it is";
                 self.bad(Code::BadName, Some(new), text, format!("leave {} out of the push", one_line(self.name, 200)));
@@ -203,6 +205,22 @@ impl Move<'_> {
         }
     }
 
+    /// A ref that makes git show something else for a part of a spec's history is refused.
+    fn replaces(&mut self) -> Result<(), Failure> {
+        let object = self.name.strip_prefix(traces::REPLACED).and_then(|hex| hex.parse::<Oid>().ok());
+        let Some(object) = object else { return Ok(()) };
+        for name in self.chains.names(names::spec_prefix())? {
+            let Some(tip) = self.chains.tip(&name)? else { continue };
+            if let Some(record) = record::objects(self.repo, tip).get(&object) {
+                let text =
+                    format!("git would show something else for {object}, a part of the record {}", record.short());
+                self.bad(Code::Replaced, Some(*record), text, format!("git replace -d {object}"));
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn anchor(&mut self, run: &RunId, new: Oid) -> Result<(), Failure> {
         let anchor = match run::read(self.repo, run, new) {
             Ok(anchor) => anchor,
@@ -267,11 +285,11 @@ impl Move<'_> {
                 hint.clone(),
             );
         }
-        let (faults, receipts) = journal::of_writer(self.repo, writer, anchor, new)?;
-        for fault in faults {
+        let written = journal::of_writer(self.repo, writer, anchor, new)?;
+        for fault in written.faults {
             self.bad(Code::JournalBroken, Some(new), fault.to_string(), hint.clone());
         }
-        for noted in receipts {
+        for noted in written.receipts {
             if let Some(what) = journals::receipt(self.repo, run, &noted)? {
                 let text = format!("the receipt on {} is not of that landing: {what}", noted.commit.short());
                 self.bad(Code::ReceiptMismatch, Some(noted.commit), text, hint.clone());

@@ -28,3 +28,4 @@ mod support;
 mod support_tests;
 #[cfg(target_os = "linux")]
 mod theirs;
+mod verify;

@@ -178,7 +178,7 @@ fn verify_names_what_was_changed_behind_its_back() {
         assert!(out.stderr.contains("\nhint: "), "{out}");
         let out = s.otto(&["verify", "--all", "--json"]).exits(8);
         assert_eq!((&out.json()["ok"], &out.json()["schema"]), (&false.into(), &"otto.verify/1".into()));
-        assert!(out.json()["problems"].to_string().contains(what), "{out}");
+        assert!(out.json()["violations"].to_string().contains(what), "{out}");
         let error: Value = serde_json::from_str(&out.stderr).unwrap();
         assert_eq!(error["error"]["code"], "refused");
     };
@@ -214,7 +214,8 @@ fn verify_names_what_was_changed_behind_its_back() {
 
     let approved = saved("refs/otto/specs/jot");
     s.git(&["update-ref", "refs/otto/specs/jot", &format!("{approved}~1")]);
-    bad(&format!("run {run}"), "is not in the history of jot");
+    bad("spec jot", "is no longer in the history");
+    bad("spec jot", "is not in the history of jot");
     s.git(&["update-ref", "refs/otto/specs/jot", &tip]);
     bad("spec jot", "its tree holds");
     s.git(&["update-ref", "refs/otto/specs/jot", &approved]);

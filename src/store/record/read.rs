@@ -201,8 +201,14 @@ impl Raw {
         }
     }
 
-    /// Every entry but `record.json` with the digest of its bytes, in path order. `known` saves reading a blob twice.
-    pub fn leaves(&self, repo: &Repo, known: &mut HashMap<Oid, Sha256>) -> std::result::Result<Vec<Leaf>, Bad> {
+    /// Every entry but `record.json` with the digest of its bytes, in path order; `spec` are the bytes of `spec.json`.
+    /// `known` saves reading a blob twice.
+    pub fn leaves(
+        &self,
+        repo: &Repo,
+        spec: &[u8],
+        known: &mut HashMap<Oid, Sha256>,
+    ) -> std::result::Result<Vec<Leaf>, Bad> {
         let mut out = Vec::new();
         for (name, oid) in self.files(repo)? {
             let digest = match known.get(&oid) {
@@ -212,8 +218,7 @@ impl Raw {
             known.insert(oid, digest);
             out.push(Leaf { mode: "100644", path: format!("files/{name}"), digest });
         }
-        let digest = Sha256::of(blob(repo, self.spec, MAX_FILE)?);
-        out.push(Leaf { mode: "100644", path: "spec.json".into(), digest });
+        out.push(Leaf { mode: "100644", path: "spec.json".into(), digest: Sha256::of(spec) });
         Ok(out)
     }
 }
@@ -259,6 +264,21 @@ fn tree(repo: &Repo, id: Oid) -> std::result::Result<Vec<(String, String, Oid)>,
         out.push(entry.ok_or_else(|| bad(Code::Unreadable, format!("the tree {id} is damaged")))?);
     }
     Ok(out)
+}
+
+/// Every object of the history up to `tip` with the first record that it is a part of, as far as they can be read.
+pub fn objects(repo: &Repo, tip: Oid) -> HashMap<Oid, Oid> {
+    let (mut out, walked) = (HashMap::new(), walk(repo, tip));
+    for commit in walked.order.into_iter().rev() {
+        out.insert(commit, commit);
+        let Some(Ok(raw)) = walked.raws.get(&commit) else { continue };
+        let files = raw.files(repo).unwrap_or_default().into_iter().map(|(_, id)| id);
+        let own = [raw.commit.tree, raw.spec, raw.record].into_iter().chain(raw.files).chain(files);
+        for id in own {
+            out.entry(id).or_insert(commit);
+        }
+    }
+    out
 }
 
 /// What was found on the way from a tip to the first record.

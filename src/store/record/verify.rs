@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    Actor, Code, Kind, Person, Record, Violation,
+    Actor, Code, Kind, Person, Record, Step, Violation,
     read::{Bad, MAX_FILE, Raw, bad, blob, walk},
 };
 use crate::{
@@ -15,6 +15,23 @@ use crate::{
 
 /// Every rule that the history of `spec` up to `tip` breaks, oldest record first; none means that nothing was rewritten.
 pub fn verify(repo: &Repo, spec: &SpecId, tip: Oid) -> Vec<Violation> {
+    let mut out = Vec::new();
+    verify_each(repo, spec, tip, |looked| out.extend(looked.found));
+    out
+}
+
+/// What was found at one record.
+pub struct Looked<'a> {
+    /// Its commit.
+    pub commit: Oid,
+    /// The record and the bytes of its spec, where they can be read.
+    pub read: Option<(&'a Step, &'a [u8])>,
+    /// Which rules it breaks.
+    pub found: Vec<Violation>,
+}
+
+/// The same record by record, for those who know what a spec means.
+pub fn verify_each(repo: &Repo, spec: &SpecId, tip: Oid, mut see: impl FnMut(Looked<'_>)) {
     let demanded = match repo.config_bool("otto.requireSigned") {
         Ok(value) => value.unwrap_or(false),
         Err(_) => true,
@@ -22,27 +39,26 @@ pub fn verify(repo: &Repo, spec: &SpecId, tip: Oid) -> Vec<Violation> {
     let walked = walk(repo, tip);
     let mut seen: HashMap<Oid, Seen> = HashMap::new();
     let mut digests = HashMap::new();
-    let mut out = Vec::new();
-    for commit in walked.order.iter().rev() {
-        let found = match walked.raws.get(commit) {
-            Some(Ok(raw)) => match check(repo, spec, raw, &seen, &mut digests) {
-                Ok((record, mut found)) => {
-                    if demanded && matches!(record.actor, Actor::User(_)) && !well_signed(repo, *commit, raw) {
-                        let text = "it has no signature that git accepts, and otto.requireSigned is on";
-                        found.push(bad(Code::Unsigned, text));
-                    }
-                    let parents = raw.commit.parents.clone();
-                    seen.insert(*commit, Seen { kind: record.kind, after: record.after, chain: record.chain, parents });
-                    found
-                }
-                Err(b) => vec![b],
-            },
-            Some(Err(b)) => vec![b.clone()],
-            None => vec![bad(Code::Unreadable, "the history is too long to be read")],
+    for commit in walked.order.iter().rev().copied() {
+        let checked = match walked.raws.get(&commit) {
+            Some(Ok(raw)) => check(repo, spec, raw, &seen, &mut digests).map(|checked| (raw, checked)),
+            Some(Err(b)) => Err(b.clone()),
+            None => Err(bad(Code::Unreadable, "the history is too long to be read")),
         };
-        out.extend(found.into_iter().map(|b| b.at(*commit)));
+        match checked {
+            Ok((raw, Checked { record, mut found, spec_bytes })) => {
+                if demanded && matches!(record.actor, Actor::User(_)) && !well_signed(repo, commit, raw) {
+                    let text = "it has no signature that git accepts, and otto.requireSigned is on";
+                    found.push(bad(Code::Unsigned, text));
+                }
+                let step = Step { commit, parents: raw.commit.parents.clone(), record };
+                seen.insert(commit, Seen::of(&step, &seen));
+                let found = found.into_iter().map(|b| b.at(commit)).collect();
+                see(Looked { commit, read: Some((&step, &spec_bytes)), found });
+            }
+            Err(b) => see(Looked { commit, read: None, found: vec![b.at(commit)] }),
+        }
     }
-    out
 }
 
 /// Whether git's own programs accept the signature. What cannot be judged counts as not signed.
@@ -56,6 +72,25 @@ pub(super) struct Seen {
     pub after: Sha256,
     pub chain: Option<Sha256>,
     pub parents: Vec<Oid>,
+    /// The length of the longest way to a first record: of two records on one line the earlier one has less.
+    depth: usize,
+}
+
+impl Seen {
+    /// What is to be known of a record whose parents, as far as they are known, are in `seen`.
+    pub fn of(step: &Step, seen: &HashMap<Oid, Seen>) -> Seen {
+        let depth = step.parents.iter().filter_map(|p| seen.get(p)).map(|s| s.depth + 1).max().unwrap_or(0);
+        let Step { record, parents, .. } = step;
+        Seen { kind: record.kind, after: record.after, chain: record.chain, parents: parents.clone(), depth }
+    }
+}
+
+/// One record, held against its parents.
+pub(super) struct Checked {
+    pub record: Record,
+    /// The rules that it breaks.
+    pub found: Vec<Bad>,
+    pub spec_bytes: Vec<u8>,
 }
 
 /// Checks one record against its parents. A parent that is not in `seen` has been reported already: what depends on it
@@ -66,7 +101,7 @@ pub(super) fn check(
     raw: &Raw,
     seen: &HashMap<Oid, Seen>,
     digests: &mut HashMap<Oid, Sha256>,
-) -> Result<(Record, Vec<Bad>), Bad> {
+) -> Result<Checked, Bad> {
     let record = raw.record(repo)?;
     let mut found = Vec::new();
     let mut rule = |holds: bool, code: Code, text: String| {
@@ -75,10 +110,11 @@ pub(super) fn check(
         }
     };
 
-    if let Err(b) = spec_bytes(spec, &blob(repo, raw.spec, MAX_FILE)?) {
+    let bytes = blob(repo, raw.spec, MAX_FILE)?;
+    if let Err(b) = spec_bytes(spec, &bytes) {
         rule(false, b.code, b.message);
     }
-    let leaves = match raw.leaves(repo, digests) {
+    let leaves = match raw.leaves(repo, &bytes, digests) {
         Ok(leaves) => leaves,
         Err(b) => {
             rule(false, b.code, b.message);
@@ -136,7 +172,7 @@ pub(super) fn check(
         rule(change, Code::NoChange, format!("a record of kind {} {text}", record.kind.word()));
     }
     actor(&record, &mut rule);
-    Ok((record, found))
+    Ok(Checked { record, found, spec_bytes: bytes })
 }
 
 /// Who may do what.
@@ -164,14 +200,17 @@ fn actor(record: &Record, rule: &mut impl FnMut(bool, Code, String)) {
     rule(reason, Code::Malformed, format!("a record of kind {} has no reason", record.kind.word()));
 }
 
-/// Whether `base` is `from` or one of its ancestors, as far as records are known.
+/// Whether `base` is `from` or one of its ancestors, as far as records are known. Nothing below the base is looked at, or
+/// a long history of merges would be walked once for each.
 fn reaches(seen: &HashMap<Oid, Seen>, from: Oid, base: Oid) -> bool {
     let (mut todo, mut done) = (vec![from], HashSet::new());
+    let depth = |id: &Oid| seen.get(id).map_or(0, |s| s.depth);
+    let least = depth(&base);
     while let Some(id) = todo.pop() {
         if id == base {
             return true;
         }
-        if done.insert(id) {
+        if depth(&id) > least && done.insert(id) {
             todo.extend(seen.get(&id).iter().flat_map(|s| &s.parents));
         }
     }

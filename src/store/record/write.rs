@@ -222,13 +222,13 @@ fn write(
             Some(_) => history(repo, p.commit)?,
             None => vec![Step { commit: p.commit, parents: p.parents.clone(), record: p.record.clone() }],
         };
-        for Step { commit, parents, record: r } in steps {
-            seen.insert(commit, Seen { kind: r.kind, after: r.after, chain: r.chain, parents });
+        for step in steps.iter().rev() {
+            seen.insert(step.commit, Seen::of(step, &seen));
         }
     }
     let written = raw(repo, id).and_then(|raw| check(repo, spec, &raw, &seen, &mut HashMap::new()));
     let wrong = match written {
-        Ok((_, found)) => found.into_iter().next(),
+        Ok(checked) => checked.found.into_iter().next(),
         Err(b) => Some(b),
     };
     match wrong {

@@ -3,18 +3,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Problem, Seen};
+use super::{
+    Code, Seen, Violation,
+    journals::{MAX_NOTE, mismatch},
+};
 use crate::{
     base::{Failure, Oid, RunId, json, text::one_line},
     checks::model::Evidence,
     git::{self, ObjectKind, Repo},
-    journal::{self, Replayed, event::{Event, Kind}},
+    journal::{
+        self, Replayed,
+        event::{Event, Kind},
+    },
     queue::receipt::{Proof, Receipt},
-    store::{evidence, names, record, run::{self, RunAnchor}},
+    store::{
+        evidence, names, record,
+        run::{self, RunAnchor},
+    },
 };
-
-/// Bytes of a commit or a note.
-const MAX_NOTE: u64 = 1 << 20;
 
 /// How to get refs back that somebody moved or removed.
 fn restore(prefix: &str) -> String {
@@ -25,20 +31,20 @@ struct Check<'a> {
     repo: &'a Repo,
     run: &'a RunId,
     seen: Seen,
-    problems: &'a mut Vec<Problem>,
+    found: Vec<Violation>,
 }
 
-/// Checks one run; what is wrong is added to `problems`.
-pub(super) fn check(repo: &Repo, run: &RunId, problems: &mut Vec<Problem>) -> Result<Seen, Failure> {
-    let mut check = Check { repo, run, seen: Seen::default(), problems };
+/// Everything wrong with a run, and what was looked at.
+pub fn run(repo: &Repo, run: &RunId) -> Result<(Seen, Vec<Violation>), Failure> {
+    let mut check = Check { repo, run, seen: Seen::default(), found: Vec::new() };
     check.all()?;
-    Ok(check.seen)
+    Ok((check.seen, check.found))
 }
 
 impl Check<'_> {
-    fn bad(&mut self, what: impl Into<String>, hint: impl Into<String>) {
-        let problem = Problem { place: format!("run {}", self.run), what: what.into(), hint: hint.into() };
-        self.problems.push(problem);
+    fn bad(&mut self, code: Code, commit: Option<Oid>, message: impl Into<String>, hint: impl Into<String>) {
+        let place = format!("run {}", self.run);
+        self.found.push(Violation { code, place, commit, message: message.into(), hint: hint.into() });
     }
 
     fn all(&mut self) -> Result<(), Failure> {
@@ -47,25 +53,30 @@ impl Check<'_> {
             Err(e) => {
                 let failure = Failure::from(e);
                 let hint = failure.hint.clone().unwrap_or_else(|| restore(&names::run(self.run)));
-                self.bad(format!("its anchor cannot be read: {failure}"), hint);
+                self.bad(Code::AnchorMalformed, None, format!("its anchor cannot be read: {failure}"), hint);
                 return Ok(());
             }
         };
         if let Err(e) = self.repo.raw_object(at, MAX_NOTE) {
-            self.bad(format!("its anchor is damaged: {e}"), "git fsck --full");
+            self.bad(Code::AnchorMalformed, Some(at), format!("its anchor is damaged: {e}"), "git fsck --full");
         }
         let Replayed { events, state, receipts, .. } = journal::read(self.repo, self.run, at)?;
         self.versions(&anchor, &state.amended)?;
         self.seen.events = events.len();
         for problem in &state.problems {
-            self.bad(format!("its journal: {problem}"), restore(&names::journal_prefix(self.run)));
+            self.bad(
+                Code::JournalBroken,
+                None,
+                format!("its journal: {problem}"),
+                restore(&names::journal_prefix(self.run)),
+            );
         }
         for event in &events {
             if let Kind::CheckFinished { evidence, check, .. } = &event.fact.kind {
                 self.seen.evidence += 1;
                 if !matches!(self.repo.object_header(*evidence), Ok((ObjectKind::Blob, _))) {
                     let what = format!("the evidence {evidence} of check `{check}` (event {}) is not there", event.id);
-                    self.bad(what, restore(&names::evidence_prefix(self.run)));
+                    self.bad(Code::EvidenceMissing, None, what, restore(&names::evidence_prefix(self.run)));
                 }
             }
         }
@@ -73,13 +84,13 @@ impl Check<'_> {
             let name = names::target(self.run);
             // A run that died before it had a target has landed nothing.
             if !state.landings.is_empty() {
-                self.bad(format!("{name} is gone"), restore(&name));
+                self.bad(Code::TargetLost, None, format!("{name} is gone"), restore(&name));
             }
             return Ok(());
         };
         if !self.reaches(anchor.base, tip)? {
             let what = format!("the target {tip} does not contain the base {} that the run started from", anchor.base);
-            self.bad(what, restore(&names::target(self.run)));
+            self.bad(Code::TargetLost, Some(tip), what, restore(&names::target(self.run)));
         }
         let mut notes: BTreeMap<Oid, Vec<Oid>> = BTreeMap::new();
         for receipt in receipts {
@@ -90,18 +101,25 @@ impl Check<'_> {
             self.seen.landings += 1;
             let show = format!("git show {commit}");
             if !commits.insert(*commit) {
-                self.bad(format!("the landing {commit} of `{slice}` is told twice"), show);
+                self.bad(
+                    Code::LandingWrong,
+                    Some(*commit),
+                    format!("the landing {commit} of `{slice}` is told twice"),
+                    show,
+                );
                 continue;
             }
             let found = notes.remove(commit).unwrap_or_default();
             if !self.reaches(*commit, tip)? {
                 let what = format!("`{slice}` landed as {commit}, which is not in the target's history");
-                self.bad(what, format!("git log --first-parent {tip}; git branch --contains {commit}"));
+                let hint = format!("git log --first-parent {tip}; git branch --contains {commit}");
+                self.bad(Code::LandingWrong, Some(*commit), what, hint);
                 continue;
             }
             for receipt in self.receipts(*commit, &found) {
                 if receipt.slice != *slice {
-                    self.bad(format!("the receipt on {commit} is of `{}`, not of `{slice}`", receipt.slice), show.clone());
+                    let what = format!("the receipt on {commit} is of `{}`, not of `{slice}`", receipt.slice);
+                    self.bad(Code::ReceiptMismatch, Some(*commit), what, show.clone());
                 }
                 let of = (receipt.slice.clone(), receipt.r#gen);
                 let landed: &mut usize = generations.entry(of).or_default();
@@ -112,13 +130,15 @@ impl Check<'_> {
                     is_of && matches!(e.fact.kind, Kind::SliceInvalidated { .. })
                 };
                 if *landed > 1 + events.iter().filter(again).count() {
-                    self.bad(format!("`{slice}` landed twice in one generation, again as {commit}"), show.clone());
+                    let what = format!("`{slice}` landed twice in one generation, again as {commit}");
+                    self.bad(Code::LandingWrong, Some(*commit), what, show.clone());
                 }
                 self.receipt(*commit, &receipt)?;
             }
         }
         for commit in notes.keys() {
-            self.bad(format!("a receipt stands on {commit}, which the journal does not call a landing"), format!("git show {commit}"));
+            let what = format!("a receipt stands on {commit}, which the journal does not call a landing");
+            self.bad(Code::ReceiptMismatch, Some(*commit), what, format!("git show {commit}"));
         }
         Ok(())
     }
@@ -133,8 +153,9 @@ impl Check<'_> {
                 None => false,
             };
             if !known {
-                let what = format!("the spec version {version} that it builds is not in the history of {}", anchor.spec);
-                self.bad(what, format!("git otto verify {}", anchor.spec));
+                let what =
+                    format!("the spec version {version} that it builds is not in the history of {}", anchor.spec);
+                self.bad(Code::VersionUnknown, Some(version), what, format!("git otto verify {}", anchor.spec));
             }
             before = version;
         }
@@ -145,22 +166,28 @@ impl Check<'_> {
     fn receipts(&mut self, commit: Oid, notes: &[Oid]) -> Vec<Receipt> {
         let mut out: Vec<Receipt> = Vec::new();
         let show = format!("git log -1 --notes='otto/*' {commit}");
+        let bad = |me: &mut Self, what, hint: &str| me.bad(Code::ReceiptMismatch, Some(commit), what, hint);
         for note in notes {
             let read = self.repo.raw_object(*note, MAX_NOTE).map_err(|e| e.to_string());
             match read.map(|(_, bytes)| Receipt::find(&bytes)) {
                 Ok(Some(Ok(receipt))) if out.contains(&receipt) => {}
                 Ok(Some(Ok(receipt))) => out.push(receipt),
-                Ok(Some(Err(e))) => self.bad(format!("the receipt on {commit} cannot be read: {e}"), show.clone()),
-                Ok(None) => self.bad(format!("the note on {commit} holds no receipt"), show.clone()),
-                Err(e) => self.bad(format!("the note on {commit} cannot be read: {e}"), "git fsck --full"),
+                Ok(Some(Err(e))) => bad(self, format!("the receipt on {commit} cannot be read: {e}"), &show),
+                Ok(None) => bad(self, format!("the note on {commit} holds no receipt"), &show),
+                Err(e) => bad(self, format!("the note on {commit} cannot be read: {e}"), "git fsck --full"),
             }
         }
         if out.is_empty() && notes.is_empty() {
             let prefix = names::journal_prefix(self.run);
-            self.bad(format!("the landing {commit} has no receipt"), restore(&prefix));
+            self.bad(
+                Code::ReceiptMissing,
+                Some(commit),
+                format!("the landing {commit} has no receipt"),
+                restore(&prefix),
+            );
         }
         if out.len() > 1 {
-            self.bad(format!("the landing {commit} has {} receipts that differ", out.len()), show);
+            bad(self, format!("the landing {commit} has {} receipts that differ", out.len()), &show);
             out.truncate(1);
         }
         self.seen.receipts += out.len();
@@ -169,30 +196,24 @@ impl Check<'_> {
 
     /// What a receipt says against what git has.
     fn receipt(&mut self, commit: Oid, receipt: &Receipt) -> Result<(), Failure> {
-        let show = format!("git show --format=raw {commit}");
         if let Err(e) = self.repo.raw_object(commit, MAX_NOTE) {
-            self.bad(format!("the landing {commit} is damaged: {e}"), "git fsck --full");
+            self.bad(
+                Code::LandingWrong,
+                Some(commit),
+                format!("the landing {commit} is damaged: {e}"),
+                "git fsck --full",
+            );
             return Ok(());
         }
-        let landed = self.repo.read_commit(commit)?;
-        if receipt.run != *self.run {
-            self.bad(format!("the receipt on {commit} is of the run {}", receipt.run), show.clone());
-        }
-        if receipt.tested_tree != landed.tree {
-            let what = format!("{commit} has the tree {}, but {} was tested", landed.tree, receipt.tested_tree);
-            self.bad(what, show.clone());
-        }
-        if landed.parents.get(1) != Some(&receipt.candidate) {
-            let what = format!("{commit} does not merge {}, the candidate of its receipt", receipt.candidate);
-            self.bad(what, show);
-        }
-        if receipt.checks.is_empty() {
-            self.bad(format!("the receipt on {commit} names no check"), format!("git otto show {}", self.run));
+        for what in mismatch(self.run, commit, &self.repo.read_commit(commit)?, receipt) {
+            self.bad(Code::ReceiptMismatch, Some(commit), what, format!("git show --format=raw {commit}"));
         }
         for proof in &receipt.checks {
             if let Some(what) = self.evidence(receipt, proof) {
                 let id = one_line(&proof.id, 80);
                 self.bad(
+                    Code::ReceiptMismatch,
+                    Some(commit),
                     format!("check `{id}` in the receipt on {commit}: {what}"),
                     format!("git cat-file blob {}", proof.evidence),
                 );
