@@ -11,6 +11,7 @@ pub mod checks;
 pub mod cli;
 pub mod gate;
 pub mod git;
+pub mod hook;
 pub mod intent;
 pub mod journal;
 pub mod output;

@@ -115,6 +115,11 @@ commands! {
     Discard = discard,
     /// Recheck specs, journals, landings and receipts from git alone
     Verify = verify,
+    /// Have git call on specs before it commits, pushes and moves refs
+    Hooks = hooks,
+    /// Answer a hook of git
+    #[command(hide = true)]
+    Hook = hook,
     /// Say which agents there are and who does what
     Agents = agents,
     /// Print a JSON Schema

@@ -1,9 +1,9 @@
 //! The only place that starts `git`.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     io::{Read, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Arc,
     time::Duration,
@@ -83,6 +83,33 @@ impl Git {
         cmd.args(["var", "GIT_EDITOR"]);
         let said = self.finish(cmd, &[OsStr::new("var")], None)?.ok()?;
         Ok(String::from_utf8_lossy(&said).trim_end_matches('\n').to_owned())
+    }
+
+    /// Has git start a hook: the only place where it may.
+    pub(super) fn hook(
+        &self,
+        dir: &Path,
+        settings: &[(String, String)],
+        (name, args): (&str, &[&str]),
+        input: Option<&Path>,
+        vars: &[(&str, &str)],
+    ) -> Result<Output> {
+        let vars: Vec<(&str, &OsStr)> = vars.iter().map(|(name, value)| (*name, OsStr::new(*value))).collect();
+        let mut cmd = self.command(&vars);
+        let mut path = OsString::from("core.hooksPath=");
+        path.push(dir);
+        cmd.arg("-c").arg(path);
+        for (key, value) in settings {
+            cmd.arg("-c").arg(format!("{key}={value}"));
+        }
+        cmd.args(["hook", "run", "--ignore-missing"]);
+        if let Some(input) = input {
+            let mut flag = OsString::from("--to-stdin=");
+            flag.push(input);
+            cmd.arg(flag);
+        }
+        cmd.arg(name).arg("--").args(args);
+        self.finish(cmd, &[OsStr::new("hook")], None)
     }
 
     /// Whether git itself would use the repository around `git_dir`, by ownership and `safe.directory`; its refusal says

@@ -6,6 +6,9 @@ mod commits;
 mod config;
 mod error;
 mod files;
+mod hooks;
+mod incoming;
+mod index;
 mod inflight;
 mod merge;
 mod objects;
@@ -23,6 +26,7 @@ mod tests;
 
 pub use cmd::Output;
 pub use error::{Error, Result};
+pub use hooks::HooksPath;
 pub use objects::ObjectKind;
 pub use refs::Refs;
 pub use repo::Repo;

@@ -40,6 +40,8 @@ pub(super) struct Inner {
     hash: gix::hash::Kind,
     refs: Box<dyn Refs>,
     common_dir: PathBuf,
+    /// What a push brought is seen through this folder.
+    _incoming: Option<tempfile::TempDir>,
 }
 
 /// The extensions of the repository format that are honoured here.
@@ -56,7 +58,7 @@ const EXTENSIONS: [&str; 8] = [
 
 impl Repo {
     /// The repository of the current directory, as git would find it (`GIT_DIR`, `GIT_WORK_TREE`,
-    /// `GIT_CEILING_DIRECTORIES`).
+    /// `GIT_CEILING_DIRECTORIES`). In a hook that judges a push it has the objects in quarantine too (`GIT_QUARANTINE_PATH`).
     pub fn discover(env: &Env) -> Result<Repo> {
         let var = |name: &str| env.git.get(OsStr::new(name)).filter(|v| !v.is_empty());
         let work_tree = var("GIT_WORK_TREE").map(|dir| env.cwd.join(dir));
@@ -183,11 +185,16 @@ fn options() -> Options {
 fn open(path: &Path, env: Env, work_tree: Option<PathBuf>) -> Result<Repo> {
     let path = std::path::absolute(path).map_err(Error::io("open", path))?;
     // Ownership was judged while discovering; a path given outright is the caller's decision, as with git.
-    let gix = gix::ThreadSafeRepository::open_opts(&path, options().with(Trust::Full))
+    let mut gix = gix::ThreadSafeRepository::open_opts(&path, options().with(Trust::Full))
         .map_err(|e| if e.is_not_found() { Error::NoRepository(path) } else { Error::gix("open the repository")(e) })?;
     let local = gix.to_thread_local();
     let (git_dir, common_dir) = (local.git_dir().to_owned(), clean(local.common_dir()));
     let (reftable, hash) = (check_format(&local)?, local.object_hash());
+    let mut incoming = None;
+    if let Some((dir, store)) = super::incoming::store(&common_dir, &env, hash)? {
+        gix.objects = Arc::new(store);
+        incoming = Some(dir);
+    }
     let work_dir =
         if local.is_bare() && work_tree.is_none() { None } else { work_tree.or(local.workdir().map(Into::into)) };
     let timeout = |key: &str, default: i64| match local.config_snapshot().integer(key).unwrap_or(default) {
@@ -204,7 +211,7 @@ fn open(path: &Path, env: Env, work_tree: Option<PathBuf>) -> Result<Repo> {
             Box::new(Files { store, git_dir, common_dir: common_dir.clone(), timeouts, repo: me.clone() })
         };
         let (config, writes, syncing) = (Config::default(), Mutex::default(), Mutex::default());
-        Inner { gix, git, config, writes, syncing, reftable, hash, refs, common_dir }
+        Inner { gix, git, config, writes, syncing, reftable, hash, refs, common_dir, _incoming: incoming }
     });
     Ok(Repo { inner })
 }

@@ -208,6 +208,17 @@ pub fn undo(run: &RunId) -> String {
     format!("{UNDOS}{run}")
 }
 
+/// What everything that was fetched starts with.
+pub fn fetched_prefix() -> &'static str {
+    REMOTES
+}
+
+/// Whether a name, or what begins with it, is this program's.
+pub fn touches(prefix: &str) -> bool {
+    let prefix = prefix.trim_end_matches('/');
+    [SPECS, NOTES].iter().any(|ours| ours.starts_with(prefix)) || what(prefix) != Named::Theirs
+}
+
 /// The histories of a spec in the repositories that were fetched from.
 pub fn fetched_specs(refs: &dyn Refs, id: &SpecId) -> Result<Vec<(String, Oid)>> {
     let end = format!("/specs/{id}");

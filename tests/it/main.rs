@@ -9,6 +9,7 @@ mod fake_agent;
 #[cfg(feature = "faults")]
 mod flows;
 mod generated;
+mod hooks;
 #[cfg(target_os = "linux")]
 mod hostile;
 mod http_agents;
