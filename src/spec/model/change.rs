@@ -102,10 +102,6 @@ impl Change {
     /// What a piece says, in lines that can be compared.
     fn said(&self, value: Option<&Value>) -> Vec<String> {
         let Some(value) = value else { return Vec::new() };
-        let plain = |v: &Value| match v {
-            Value::String(s) => text::one_line(s, 400),
-            other => text::one_line(&other.to_string(), 400),
-        };
         match (&self.place, value) {
             (Place::Check(..), value) => match serde_json::from_value::<Check>(value.clone()) {
                 Ok(check) => {
@@ -114,21 +110,46 @@ impl Change {
                     let kept = |k: &&String| ["gate", "proves", "files", "timeout_s", "slices"].contains(&k.as_str());
                     let object = value.as_object();
                     let more = object.into_iter().flat_map(|o| o.keys().filter(kept).map(|k| (k, &o[k.as_str()])));
-                    lines.extend(more.map(|(k, v)| format!("{}: {}", k.replace('_', " "), plain(v))));
+                    lines.extend(more.map(|(k, v)| format!("{}: {}", spaced(k), words(v))));
                     lines
                 }
-                Err(_) => vec![plain(value)],
+                Err(_) => vec![words(value)],
             },
-            (Place::File(..), value) => vec![plain(value.get("sha256").unwrap_or(value))],
-            (Place::Order(_), value) => vec![plain(value)],
+            (Place::File(..), value) => vec![words(value.get("sha256").unwrap_or(value))],
+            (Place::Order(_), value) => vec![words(value)],
             (Place::Field("intent"), Value::String(s)) => {
                 s.lines().filter(|l| !l.trim().is_empty()).map(|l| text::one_line(l, 400)).collect()
             }
-            (_, Value::Array(list)) => list.iter().map(plain).collect(),
-            (_, Value::Object(map)) => map.iter().map(|(k, v)| format!("{k}: {}", plain(v))).collect(),
-            (_, value) => vec![plain(value)],
+            (_, Value::Array(list)) => list.iter().map(words).collect(),
+            (_, Value::Object(map)) => {
+                // A list inside is told piece by piece, so that only those that differ are seen.
+                let pieces = |v: &Value| v.as_array().map_or_else(|| vec![words(v)], |l| l.iter().map(words).collect());
+                map.iter()
+                    .flat_map(|(k, v)| pieces(v).into_iter().map(move |l| format!("{}: {l}", spaced(k))))
+                    .collect()
+            }
+            (_, value) => vec![words(value)],
         }
     }
+}
+
+/// A value as a person would say it, in one line.
+fn words(value: &Value) -> String {
+    fn all(value: &Value) -> String {
+        match value {
+            Value::String(s) => s.clone(),
+            Value::Array(list) => list.iter().map(all).collect::<Vec<_>>().join(" "),
+            Value::Object(map) => {
+                map.iter().map(|(k, v)| format!("{} {}", spaced(k), all(v))).collect::<Vec<_>>().join(", ")
+            }
+            other => other.to_string(),
+        }
+    }
+    text::one_line(&all(value), 400)
+}
+
+fn spaced(key: &str) -> String {
+    key.replace('_', " ")
 }
 
 #[cfg(test)]
