@@ -48,7 +48,8 @@ pub struct Draft {
     pub calls: Vec<Recorded>,
 }
 
-/// Finds out what `name` is: an existing file, `-` for standard input, then the id of a spec, else prose.
+/// Finds out what `name` is: `-` for standard input, the id of a spec, an existing file, else prose. A product is often
+/// named like its spec: then the bare word is the spec, and `./<name>` the file.
 pub fn resolve(start: &Start, store: &Store, name: &str, prose: bool) -> Result<Source, Failure> {
     if name == "-" {
         let bytes = read_input()?;
@@ -60,15 +61,15 @@ pub fn resolve(start: &Start, store: &Store, name: &str, prose: bool) -> Result<
     if prose {
         return prose_of(start, name.as_bytes(), "<argument>");
     }
-    let path = start.world.env.cwd.join(name);
-    if path.is_file() {
-        let folder = path.parent().map(Path::to_owned);
-        return Ok(Source::Text(read(&path)?, name.to_owned(), folder));
-    }
     if let Ok(id) = name.parse::<SpecId>()
         && record::tip(&store.repo, &id)?.is_some()
     {
         return Ok(Source::Spec(id));
+    }
+    let path = start.world.env.cwd.join(name);
+    if path.is_file() {
+        let folder = path.parent().map(Path::to_owned);
+        return Ok(Source::Text(read(&path)?, name.to_owned(), folder));
     }
     let looks_like_path = !name.contains(char::is_whitespace) && (name.contains('/') || name.contains('.'));
     if looks_like_path || name.parse::<SpecId>().is_ok() {
