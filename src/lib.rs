@@ -22,5 +22,6 @@ pub mod report;
 pub mod sandbox;
 pub mod spec;
 pub mod store;
+pub mod sync;
 pub mod verify;
 pub mod workspace;

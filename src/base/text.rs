@@ -67,6 +67,16 @@ static SECRETS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     RegexBuilder::new(&kinds.join("|")).case_insensitive(true).unicode(false).build().ok()
 });
 
+/// Whether a text holds what [`redact`] would replace. Of `key=…` assignments only those count whose value has a digit: a
+/// source text is full of others, and to refuse one is worse than to blot it out.
+pub fn has_secret(bytes: &[u8]) -> bool {
+    let Some(secrets) = SECRETS.as_ref() else { return true };
+    secrets.captures_iter(bytes).any(|found| match (found.get(0), found.name("key")) {
+        (Some(all), Some(key)) => bytes.get(key.end()..all.end()).is_some_and(|v| v.iter().any(u8::is_ascii_digit)),
+        _ => true,
+    })
+}
+
 /// Replaces what looks like a secret (private keys, well-known token forms, `key=…` assignments, passwords in URLs) by
 /// `[redacted]`. Redact, then hash, then store.
 pub fn redact(bytes: &[u8]) -> Vec<u8> {

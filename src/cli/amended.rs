@@ -19,7 +19,7 @@ use crate::{
     },
     plan::model::{Limits, Plan, current, invalidated},
     recover,
-    spec::model::{Spec, change::changes, parts::Place},
+    spec::model::{Spec, change::changes, parts::Place, tier::Code},
     store::{
         Store, names,
         record::{self, Phase, Step},
@@ -104,6 +104,12 @@ fn facts(driver: &Driver, tip: Oid, records: &[Step], changed: &[(SliceId, Sha25
     let answers = |id: &str| records.iter().any(|s| s.record.trigger.as_deref() == Some(id));
     let asked = driver.gate.log.read(|state| state.asked.clone());
     let mut facts = vec![Fact::run(Kind::RunAmended { spec: tip })];
+    // An agent got what it asked for, and somebody took it back before the run took it up.
+    for a in asked.iter().filter(|a| answers(&a.id) && changed.iter().all(|(slice, _)| *slice != a.slice)) {
+        let detail = "you got it, and it was taken back since".to_owned();
+        let kind = Kind::AmendmentRejected { code: Code::StaleBase.to_string(), detail, request: Some(a.id.clone()) };
+        facts.push(Fact::slice(&a.slice, a.r#gen, Some(a.attempt), kind));
+    }
     for (slice, r#gen) in changed {
         let request = asked.iter().find(|a| a.slice == *slice && answers(&a.id)).map(|a| a.id.clone());
         facts.push(Fact::slice(slice, *r#gen, None, Kind::SliceInvalidated { by: tip, request }));

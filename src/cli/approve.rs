@@ -9,7 +9,7 @@ use crate::{
         working_copy::{self, When},
     },
     plan::{
-        model::is_self_written,
+        model::{blocks, is_self_written},
         screen::{self, ScreenFacts},
     },
     store::{
@@ -36,6 +36,8 @@ pub struct Args {
 pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     let store = start.store()?;
     store.repo.identity(start.world.clock.now())?;
+    let when = When::asked(args.write);
+    working_copy::place(&store.repo, when)?;
     let _held = lease::lock_spec(&store, &args.spec, "git otto approve")?;
     let tip = record::tip(&store.repo, &args.spec)?.ok_or_else(|| {
         Failure::new(Exit::Usage, format!("there is no spec {}", args.spec)).hint("git otto compile <intent>")
@@ -50,8 +52,7 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
             start.ui.answer(&format!("{what}: spec {} at {}\n", args.spec, commit.short()))?;
             start.ui.say(&format!("next: git otto run {}", args.spec))?;
         }
-        let when = if args.write { When::Always } else { When::Present };
-        working_copy::update(start, &store.repo, &args.spec, &record::load(&store.repo, commit)?, when)?;
+        working_copy::update(start, &store.repo, &args.spec, &record::load(&store.repo, commit)?, None, when)?;
         Ok(())
     };
     match stored.record.kind.phase() {
@@ -107,7 +108,8 @@ pub fn approve(
             guessed: guessed.to_vec(),
             self_written: spec.checks().map(|(_, c)| c.id.clone()).filter(|c| is_self_written(&spec, c)).collect(),
             writer: asking.whom.and_then(|whom| team::team(start, store, whom, &spec).ok()).map(|t| t.build.name()),
-            agent_calls: spec.slices.len() as u32 * (limits.attempts + limits.repairs),
+            agent_calls: spec.slices.iter().filter(|s| blocks(&spec, &s.id, 1).is_empty()).count() as u32
+                * (limits.attempts + limits.repairs),
             usd_micros: limits.run_usd_micros.unwrap_or(0),
             baseline_s: None,
         };

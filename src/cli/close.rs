@@ -4,7 +4,12 @@ use serde::Serialize;
 
 use crate::{
     base::{Exit, Failure, Oid, RunId, SpecId},
-    cli::{Start, resume::is_finished, session::approved},
+    cli::{
+        Start,
+        resume::is_finished,
+        session::approved,
+        working_copy::{self, Copy},
+    },
     store::{
         Store, lease, names,
         record::{self, By, Kind, NewRecord, Phase},
@@ -21,6 +26,9 @@ pub struct Args {
     /// Why [default: it is finished]
     #[arg(long, short = 'm', value_name = "REASON", default_value = "Finished.")]
     reason: String,
+    /// Remove the checked-in copy of the spec from this checkout, too
+    #[arg(long)]
+    write: bool,
     /// Say what would be done; do nothing
     #[arg(long, short = 'n')]
     dry_run: bool,
@@ -42,6 +50,8 @@ struct Left {
     runs: Vec<RunId>,
     /// The branch that it landed on by default.
     branch: Option<String>,
+    /// The copy in this checkout.
+    working_copy: Copy,
 }
 
 /// Runs the command.
@@ -75,9 +85,10 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
         merges: None,
     };
     let done = if args.dry_run { None } else { Some(record::append(&store, id, new, Some(tip))?) };
+    let working_copy = working_copy::remove(&store.repo, id, tip, args.write && done.is_some())?;
     let branch = names::default_branch(id);
     let branch = store.repo.refs().read(&branch)?.is_some().then_some(branch);
-    tell(start, id, done, Left { runs, branch })
+    tell(start, id, done, Left { runs, branch, working_copy })
 }
 
 /// What was begun is gone on with or discarded first.
@@ -107,6 +118,15 @@ fn tell(start: &Start, id: &SpecId, done: Option<record::Appended>, left: Left) 
     }
     if let Some(branch) = &left.branch {
         start.ui.say(&format!("left: the branch {}", branch.strip_prefix("refs/heads/").unwrap_or(branch)))?;
+    }
+    let copy = names::working_copy(id);
+    match left.working_copy {
+        Copy::Removed => start.ui.say(&format!("removed: {copy}"))?,
+        Copy::Edited => start.ui.say(&format!("left: {copy}, which holds edits that are in no version of the spec"))?,
+        Copy::None => {}
+        Copy::Current | Copy::Written => {
+            start.ui.say(&format!("left: {copy}; to remove it: git otto close {id} --write"))?;
+        }
     }
     if !left.runs.is_empty() {
         let (n, s) = (left.runs.len(), if left.runs.len() == 1 { "" } else { "s" });

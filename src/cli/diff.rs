@@ -15,8 +15,8 @@ use crate::{
 /// Show in what two versions of a spec differ, by requirement, slice and check.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A version: <spec>, `<spec>@{n}` or a commit; alone it is compared with the one before it. `<a>..<b>` names both
-    /// [default: the newest one of the only spec]
+    /// A version: `<spec>`, `<spec>@{2}` for the one before the last two records, or a commit. Alone it is compared with the
+    /// one before it; `<a>..<b>` names both [default: the newest one of the only spec]
     #[arg(value_name = "VERSION")]
     a: Option<String>,
     /// The version to compare it with

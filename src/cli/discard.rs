@@ -59,9 +59,9 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     let (spec, whole) = match named(&store.repo, Some(&args.name))? {
         Named::Run(id) => (id.spec().clone(), Some(id)),
         Named::Spec { id, back: 0 } => (id, None),
-        Named::Spec { .. } => {
+        Named::Spec { id, .. } => {
             let text = "one version of a spec cannot be removed: its history only grows";
-            return Err(Failure::new(Exit::Usage, text).hint("git otto log"));
+            return Err(Failure::new(Exit::Usage, text).hint(format!("git otto log {id}    (all versions)")));
         }
     };
     // Whoever works on the spec holds this lock.

@@ -14,6 +14,7 @@ use crate::{
         amended::{self, Version},
         jobs::{Job, Jobs},
         progress::{self, Progress},
+        requests,
     },
     gate::Gate,
     git::BString,
@@ -161,6 +162,9 @@ async fn turn(start: &Start, mut driver: Arc<Driver>, jobs: &mut Jobs) -> Result
     loop {
         if let Some(next) = amended::take_up(start, &driver, jobs).await? {
             driver = next;
+        }
+        if requests::decide(&driver)? {
+            continue;
         }
         let mut moved = false;
         for step in log.read(|state| schedule::next(&driver.plan, state, &jobs.busy())) {

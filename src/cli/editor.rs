@@ -36,7 +36,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// Takes a file apart; one without the cut is a spec alone.
+    /// Takes a file apart; one without these lines is a spec alone.
     pub fn of(bytes: &[u8]) -> Head {
         let whole = || Head { reason: String::new(), base: None, body: bytes.to_vec() };
         let Ok(text) = std::str::from_utf8(bytes) else { return whole() };
@@ -46,10 +46,12 @@ impl Head {
             start += line.len();
             if line.trim_end() == CUT {
                 let said: Vec<&str> = above.iter().filter(|l: &&&str| !l.starts_with('#')).copied().collect();
-                let base = above.iter().find_map(|l| l.strip_prefix(BASE)?.trim().parse().ok());
+                let Some(base) = above.iter().find_map(|l| l.strip_prefix(BASE)?.trim().parse().ok()) else {
+                    return whole();
+                };
                 let mut body = "\n".repeat(above.len() + 1);
                 body.push_str(text.get(start..).unwrap_or_default());
-                return Head { reason: said.join("\n").trim().to_owned(), base, body: body.into_bytes() };
+                return Head { reason: said.join("\n").trim().to_owned(), base: Some(base), body: body.into_bytes() };
             }
             above.push(line.trim_end());
         }
@@ -96,7 +98,8 @@ pub fn change(start: &Start, task: &Task<'_>) -> Result<Exit, Failure> {
             Err(failure) => failure,
         };
         let word = if task.manner.kind == Kind::Edit { "edit" } else { "amend" };
-        let later = format!("nothing is lost; to go on: git otto {word} {} --file {name}", task.id);
+        let quoted = shlex::try_quote(&name).unwrap_or(name.as_str().into());
+        let later = format!("nothing is lost; to go on: git otto {word} {} --file {quoted}", task.id);
         if !start.ui.can_ask() {
             let hint = failure.hint.map(|hint| format!("{hint}\n{later}")).unwrap_or(later);
             return Err(Failure { hint: Some(hint), ..failure });
@@ -168,8 +171,11 @@ fn open(start: &Start, editor: &str, file: &Path) -> Result<(), Failure> {
     if editor == ":" {
         return Ok(());
     }
-    let argv: Vec<OsString> =
-        vec!["sh".into(), "-c".into(), format!("{editor} \"$@\"").into(), editor.into(), file.into()];
+    // As git, only what needs a shell gets one: it would not leave interrupts to the editor.
+    let argv: Vec<OsString> = match editor.contains(|c| "|&;<>()$`\\\"' \t\n*?[#~=%".contains(c)) {
+        true => vec!["sh".into(), "-c".into(), format!("{editor} \"$@\"").into(), editor.into(), file.into()],
+        false => vec![editor.into(), file.into()],
+    };
     let env = &start.world.env;
     let env: Vec<_> = env.vars.iter().chain(&env.git).map(|(k, v)| (k.clone(), v.clone())).collect();
     let how = match procs::on_terminal(&argv, &env) {

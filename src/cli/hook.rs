@@ -42,7 +42,7 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     }
     for v in said.violations.iter().take(TOLD) {
         let head = start.ui.paint(Style::Bad, "refused:");
-        start.ui.say(&format!("{head} {}: {}", printable(&v.place), printable(&v.message)))?;
+        start.ui.say(&format!("{head} {}", printable(&v.words())))?;
         start.ui.say(&format!("{} {}", start.ui.paint(Style::Warn, "hint:"), printable(&v.hint)))?;
     }
     if said.violations.len() > TOLD {

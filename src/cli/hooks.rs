@@ -22,10 +22,10 @@ pub struct Args {
     /// Install into the tracked folder of hooks, for everybody who has this repository
     #[arg(long, conflicts_with = "server")]
     tracked: bool,
-    /// Show what would change, and change nothing
-    #[arg(long)]
+    /// Show what would change; change nothing
+    #[arg(long, short = 'n')]
     dry_run: bool,
-    /// Do not ask
+    /// Change it without asking
     #[arg(long, short)]
     yes: bool,
 }
@@ -42,7 +42,7 @@ enum Action {
 }
 
 /// What a client hook cannot do.
-const LIMITS: &str = "Hooks where people work tell and stop, and can be passed: by --no-verify, by -c core.hooksPath, and by programs \
+const LIMITS: &str = "Client hooks tell and stop; they can be passed by: with --no-verify, with -c core.hooksPath, and by programs \
      that move refs without git. A server with `git otto hooks install --server` prevents; elsewhere `git otto verify --ci` detects.";
 
 /// Runs the command.
@@ -76,7 +76,7 @@ fn install(args: &Args, start: &Start, repo: &Repo) -> Result<Exit, Failure> {
     let mut notes = plan.notes.clone();
     if !plan.changes.is_empty() {
         let folder = Keep::new(repo.common_dir()).folder();
-        notes.push(format!("what was there is kept in {}, for `git otto hooks uninstall`", folder.display()));
+        notes.push(format!("what is there now is kept in {}, and `git otto hooks uninstall` brings it back", folder.display()));
     }
     let done = shown(args, start, &plan.changes, &notes, "install")?;
     if done {
@@ -112,7 +112,8 @@ fn uninstall(args: &Args, start: &Start, repo: &Repo) -> Result<Exit, Failure> {
         changes.iter().try_for_each(Change::make)?;
         keep.forget(&record)?;
         if !start.ui.is_json() {
-            start.ui.answer("uninstalled: every file is as it was\n")?;
+            let rest = if notes.is_empty() { "every file is as it was" } else { "every other file is as it was" };
+            start.ui.answer(&format!("uninstalled: {rest}\n"))?;
         }
     }
     Ok(Exit::Done)
@@ -138,7 +139,9 @@ fn shown(args: &Args, start: &Start, changes: &[Change], notes: &[String], what:
     }
     if !go {
         let text = "nothing was changed: nobody can be asked here";
-        return Err(Failure::new(Exit::Refused, text).hint(format!("git otto hooks {what} --yes")));
+        let more = if args.server { " --server" } else { "" };
+        let tracked = if args.tracked { " --tracked" } else { "" };
+        return Err(Failure::new(Exit::Refused, text).hint(format!("git otto hooks {what}{more}{tracked} --yes")));
     }
     if args.yes {
         return Ok(true);
@@ -185,6 +188,9 @@ fn status(args: &Args, start: &Start, repo: &Repo) -> Result<Exit, Failure> {
     }
     if !server {
         start.ui.say(LIMITS)?;
+    }
+    if hooks.iter().all(|h| matches!(h.state, State::Missing)) {
+        start.ui.say(&format!("next: git otto hooks install{}", if server { " --server" } else { "" }))?;
     }
     Ok(Exit::Done)
 }

@@ -11,7 +11,10 @@ use crate::{
     },
     git::Repo,
     output::Style,
-    spec::model::change::{Change, changes},
+    spec::model::{
+        Spec,
+        change::{Change, changes},
+    },
     store::record::{self, Step},
 };
 
@@ -66,11 +69,13 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     let steps = record::history(&repo, tip)?;
     if start.ui.is_json() {
         let phase = steps.first().map_or(record::Phase::Draft, |s| s.record.kind.phase());
+        let mut known = None;
         let records: Result<Vec<_>, Failure> =
-            steps.iter().enumerate().skip(skip).map(|(back, step)| line(&repo, back, step)).collect();
+            steps.iter().enumerate().skip(skip).map(|(back, step)| line(&repo, back, step, &mut known)).collect();
         start.ui.answer_json(&Answer { schema: "otto.log/1", spec: &id, phase, records: records? })?;
         return Ok(Exit::Done);
     }
+    let mut known = None;
     for (back, step) in steps.iter().enumerate().skip(skip) {
         let r = &step.record;
         let commit = start.ui.paint_answer(Style::Warn, &step.commit.short());
@@ -86,7 +91,7 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
         if args.oneline {
             continue;
         }
-        let changed = changed(&repo, step)?;
+        let changed = changed(&repo, step, &mut known)?;
         if args.patch {
             start.ui.answer(&difference::text(start, &changed, "    "))?;
         } else if !changed.is_empty() {
@@ -96,15 +101,27 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// What a record changed, against its first parent.
-fn changed(repo: &Repo, step: &Step) -> Result<Vec<Change>, Failure> {
-    match step.parents.first().filter(|_| step.record.before != Some(step.record.after)) {
-        Some(parent) => Ok(changes(&version::load(repo, *parent)?.0, &version::load(repo, step.commit)?.0)),
-        None => Ok(Vec::new()),
-    }
+/// What a record changed, against its first parent; that one is `known` afterwards, since it is mostly looked at next.
+fn changed(repo: &Repo, step: &Step, known: &mut Option<(Oid, Spec)>) -> Result<Vec<Change>, Failure> {
+    let Some(parent) = step.parents.first().filter(|_| step.record.before != Some(step.record.after)) else {
+        return Ok(Vec::new());
+    };
+    let after = match known.take().filter(|(commit, _)| *commit == step.commit) {
+        Some((_, spec)) => spec,
+        None => version::load(repo, step.commit)?.0,
+    };
+    let before = version::load(repo, *parent)?.0;
+    let found = changes(&before, &after);
+    *known = Some((*parent, before));
+    Ok(found)
 }
 
-fn line<'a>(repo: &Repo, back: usize, step: &'a Step) -> Result<Line<'a>, Failure> {
+fn line<'a>(
+    repo: &Repo,
+    back: usize,
+    step: &'a Step,
+    known: &mut Option<(Oid, Spec)>,
+) -> Result<Line<'a>, Failure> {
     let r = &step.record;
     Ok(Line {
         back,
@@ -117,6 +134,6 @@ fn line<'a>(repo: &Repo, back: usize, step: &'a Step) -> Result<Line<'a>, Failur
         tier: r.tier,
         before: r.before,
         after: r.after,
-        changes: difference::lines(&changed(repo, step)?),
+        changes: difference::lines(&changed(repo, step, known)?),
     })
 }

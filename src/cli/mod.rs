@@ -29,8 +29,10 @@ mod endpoint;
 mod jobs;
 mod progress;
 mod prose;
+mod requests;
 mod revise;
 mod session;
+mod share;
 mod source;
 mod team;
 mod version;
@@ -113,6 +115,16 @@ commands! {
     Close = close,
     /// Remove everything that is kept of a run, or of a spec
     Discard = discard,
+    /// Bring what is new there here, and what is new here there
+    Sync = sync,
+    /// Bring specs and runs from a remote
+    Fetch = fetch,
+    /// Bring specs and runs to a remote
+    Push = push,
+    /// Have git fetch specs and runs from a remote
+    Remote = remote,
+    /// Put specs and runs into one file, or take them out of one
+    Bundle = bundle,
     /// Recheck specs, journals, landings and receipts from git alone
     Verify = verify,
     /// Have git call on specs before it commits, pushes and moves refs

@@ -14,7 +14,6 @@ use crate::{
         source, version,
         working_copy::{self, Copy, When},
     },
-    git::Repo,
     spec::{
         self,
         amend::{self, Author, Fit, Judged, Wish},
@@ -84,6 +83,8 @@ pub struct Proposal {
     pub base: Oid,
     /// Why.
     pub reason: String,
+    /// The checked-in copy that it was read from.
+    pub copy: Option<Vec<u8>>,
 }
 
 /// The spec that is changed, and how.
@@ -125,6 +126,7 @@ pub fn revise(start: &Start, id: &SpecId, input: &Input, manner: &Manner) -> Res
     if !input.dry_run {
         store.repo.identity(start.world.clock.now())?;
     }
+    working_copy::place(&store.repo, When::asked(input.write))?;
     let base = match &input.base {
         Some(name) => {
             let found = version::find(&store.repo, Some(name))?;
@@ -149,11 +151,14 @@ impl Task<'_> {
     fn proposal(&self, start: &Start) -> Result<Option<Proposal>, Failure> {
         let input = self.input;
         let reason = input.reason.clone().unwrap_or_default();
-        let given = |after: Spec| Proposal { after, files: BTreeMap::new(), base: self.base, reason: reason.clone() };
+        let given = |after: Spec| {
+            let (files, reason) = (BTreeMap::new(), reason.clone());
+            Proposal { after, files, base: self.base, reason, copy: None }
+        };
         if !self.manner.retire.is_empty() {
             let after = retire::retire(&self.before, &self.manner.retire).map_err(|why| {
-                let message = format!("{} cannot be retired as it stands", self.manner.retire.join(" and "));
-                let hint = format!("change that first: git otto amend {}", self.id);
+                let message = format!("{} cannot be retired as the spec stands", self.manner.retire.join(" and "));
+                let hint = format!("git otto show {}", self.id);
                 Failure { exit: Exit::Invalid, message, causes: why, hint: Some(hint) }
             })?;
             return Ok(Some(given(after)));
@@ -179,11 +184,11 @@ impl Task<'_> {
         let Some(name) = &input.file else { return Ok(None) };
         let (bytes, folder) = source::read_named(start, name)?;
         let mut proposal = self.read(start, &bytes, name, folder.as_deref())?;
-        if input.base.is_none()
-            && proposal.base == self.base
-            && let Some(base) = working_copy::base(start, &self.store.repo, self.id, self.base, name)?
-        {
-            proposal.base = base;
+        if working_copy::is_meant(start, &self.store.repo, self.id, name) {
+            if input.base.is_none() && proposal.base == self.base {
+                proposal.base = working_copy::base(&self.store.repo, self.id, self.base)?.unwrap_or(self.base);
+            }
+            proposal.copy = Some(bytes);
         }
         Ok(Some(proposal))
     }
@@ -210,8 +215,11 @@ impl Task<'_> {
             true => source::read_spec(&head.body, name, folder, &self.stored.files)?,
             false => source::compile(start, self.store, &head.body, name, Some(self.id))?,
         };
+        for guess in &draft.guessed {
+            start.ui.say(&format!("guessed: {guess}"))?;
+        }
         let reason = self.input.reason.clone().filter(|_| head.reason.is_empty()).unwrap_or(head.reason);
-        Ok(Proposal { after: draft.spec, files: draft.files, base, reason })
+        Ok(Proposal { after: draft.spec, files: draft.files, base, reason, copy: None })
     }
 
     /// Judges what a person wants and stores it; `kept` is the file that they wrote it in.
@@ -245,15 +253,14 @@ impl Task<'_> {
             kept.remove();
         }
         let copy = match commit {
-            Some(commit) if !input.dry_run && self.manner.kind != Kind::Edit => self.copy(start, repo, commit)?,
+            Some(commit) if !input.dry_run && self.manner.kind != Kind::Edit => {
+                let when = When::asked(input.write);
+                let stored = record::load(repo, commit)?;
+                working_copy::update(start, repo, self.id, &stored, proposal.copy.as_deref(), when)?
+            }
             _ => Copy::None,
         };
         self.tell(start, commit, fit.as_deref(), copy)
-    }
-
-    fn copy(&self, start: &Start, repo: &Repo, commit: Oid) -> Result<Copy, Failure> {
-        let when = if self.input.write { When::Always } else { When::Present };
-        working_copy::update(start, repo, self.id, &record::load(repo, commit)?, when)
     }
 
     fn tell(&self, start: &Start, commit: Option<Oid>, fit: Option<&Fit<'_>>, copy: Copy) -> Result<Exit, Failure> {
@@ -274,6 +281,10 @@ impl Task<'_> {
                 working_copy: copy,
             })?;
             return Ok(Exit::Done);
+        }
+        if let Some(joined) = fit.and_then(|fit| fit.joined) {
+            let text = format!("the spec has moved on to {} since: both changes go together", joined.short());
+            start.ui.say(&text)?;
         }
         start.ui.answer(&difference::text(start, &found, ""))?;
         let tier = tier.map(|t| format!(", tier {t}")).unwrap_or_default();
@@ -321,13 +332,10 @@ fn set(spec: &mut Value, one: &str) -> Result<(), Failure> {
     };
     let op = if spec.pointer(pointer).is_some() { "replace" } else { "add" };
     let patch = serde_json::json!([{"op": op, "path": pointer, "value": value}]);
-    let patch: json_patch::Patch =
-        serde_json::from_value(patch).map_err(|e| wrong(format!("{pointer:?} is no JSON pointer: {e}")))?;
+    let patch: json_patch::Patch = serde_json::from_value(patch)
+        .map_err(|_| wrong(format!("{pointer:?} is no JSON pointer: one begins with / and has ~ only as ~0 and ~1")))?;
     json_patch::patch(spec, &patch).map_err(|_| {
-        let there = pointer.rsplit_once('/').map(|(above, _)| above).filter(|above| spec.pointer(above).is_none());
-        match there {
-            Some(above) => wrong(format!("there is no {above} yet: set it as a whole")),
-            None => wrong(format!("{pointer} leads nowhere")),
-        }
+        let above = pointer.rsplit_once('/').map_or("", |(above, _)| above);
+        wrong(format!("there is no {}", if spec.pointer(above).is_none() { above } else { pointer }))
     })
 }

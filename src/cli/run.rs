@@ -5,7 +5,10 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::{
-    base::{Exit, Failure, Oid, RunId},
+    base::{
+        Exit, Failure, Oid, RunId,
+        text::{count, one_line},
+    },
     cli::{
         Start, amended,
         amended::Version,
@@ -227,11 +230,12 @@ pub fn conclude(start: &Start, store: &Store, id: &RunId) -> Result<Exit, Failur
     }
     let word = start.ui.paint_answer(verdict_style(end.verdict), verdict_word(end.verdict));
     let branch = anchor.target.strip_prefix("refs/heads/").unwrap_or(&anchor.target);
-    let landed = state.landings.len();
-    let slices = if landed == 1 { "slice" } else { "slices" };
-    start.ui.answer(&format!("{word}: {landed} {slices} landed on {branch} ({})\n", end.target.short()))?;
+    let spare = state.slices.values().filter(|s| s.redundant.is_some()).count();
+    let spare = if spare == 0 { String::new() } else { format!(", {spare} not needed") };
+    let landed = count(state.landings.len(), "slice");
+    start.ui.answer(&format!("{word}: {landed} landed on {branch} ({}){spare}\n", end.target.short()))?;
     for why in &end.why {
-        start.ui.answer(&format!("  {}\n", crate::base::text::one_line(why, 300)))?;
+        start.ui.answer(&format!("  {}\n", one_line(why, 300)))?;
     }
     if packet.is_literate() {
         start.ui.say(report::NO_MODEL)?;

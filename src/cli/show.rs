@@ -17,7 +17,7 @@ use crate::{
 /// Show a spec as Markdown, one of its versions, or the packet of a run.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A spec, `<spec>@{n}` for its version before the last n records, or a run [default: the only spec]
+    /// A spec, `<spec>@{2}` for its version before the last two records, or a run [default: the only spec]
     #[arg(value_name = "SPEC|RUN")]
     name: Option<String>,
     /// Leave the code that the slices carry out of the Markdown
@@ -120,7 +120,7 @@ fn write(start: &Start, repo: &Repo, id: &SpecId, back: usize) -> Result<Exit, F
         let text = format!("the spec {id} is a draft, and only approved specs have copies in checkouts");
         return Err(Failure::new(Exit::Refused, text).hint(format!("git otto approve {id}")));
     }
-    let copy = working_copy::update(start, repo, id, &stored, When::Always)?;
+    let copy = working_copy::update(start, repo, id, &stored, None, When::Always)?;
     if start.ui.is_json() {
         let value = serde_json::json!({"schema": "otto.show/1", "spec": id, "path": path, "working_copy": copy});
         start.ui.answer_json(&value)?;

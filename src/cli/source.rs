@@ -197,8 +197,7 @@ pub fn read_spec(
 ) -> Result<Draft, Failure> {
     let spec = spec::parse(bytes).map_err(|errors| spec_errors(name, &errors))?;
     let mut files = BTreeMap::new();
-    let named = spec.files.iter().map(|f| f.sha256).chain(spec.checks().flat_map(|(_, c)| c.files.values().copied()));
-    for digest in named {
+    for digest in spec.contents() {
         let path = folder.map(|f| f.join("files").join(digest.to_string()));
         let beside = || path.filter(|p| p.is_file()).map(|p| read(&p)).transpose();
         let content = known.get(&digest).cloned().map_or_else(beside, |known| Ok(Some(known)))?;

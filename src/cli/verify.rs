@@ -83,9 +83,8 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     match answer.violations.first() {
         None => Ok(Exit::Done),
         Some(first) => {
-            let line = |v: &Violation| format!("{}: {}", v.place, v.message);
-            let causes = answer.violations.iter().skip(1).map(|v| format!("also {}", line(v))).collect();
-            Err(Failure { exit: Exit::Refused, message: line(first), causes, hint: Some(first.hint.clone()) })
+            let causes = answer.violations.iter().skip(1).map(|v| format!("also {}", v.words())).collect();
+            Err(Failure { exit: Exit::Refused, message: first.words(), causes, hint: Some(first.hint.clone()) })
         }
     }
 }

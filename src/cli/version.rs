@@ -41,9 +41,10 @@ pub fn find(repo: &Repo, name: Option<&str>) -> Result<Version, Failure> {
             Some(version) => Ok(version),
             None if name.is_none() => Err(failure),
             None => {
-                let text = format!("{:?} is no version of a spec here", text::one_line(name.unwrap_or_default(), 80));
+                let shown = text::one_line(name.unwrap_or_default(), 80);
+                let text = format!("there is no spec {shown:?} here, and no version of one");
                 Err(Failure::new(Exit::Usage, text)
-                    .hint("a version is <spec>, <spec>@{n} or a commit of: git otto log <spec>"))
+                    .hint("git otto status    (lists the specs)\ngit otto log <spec>    (lists its versions)"))
             }
         },
     }

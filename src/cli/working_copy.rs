@@ -1,7 +1,7 @@
 //! The checked-in copy of a spec in the current checkout: written after the spec, never instead of it, and never over what
 //! somebody edited there.
 
-use std::io::ErrorKind;
+use std::{io::ErrorKind, path::Path};
 
 use crate::{
     base::{Exit, Failure, Oid, SpecId, files, json},
@@ -29,6 +29,13 @@ pub enum When {
     Always,
 }
 
+impl When {
+    /// As `--write` says.
+    pub fn asked(write: bool) -> When {
+        if write { When::Always } else { When::Present }
+    }
+}
+
 /// What became of the copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -41,20 +48,53 @@ pub enum Copy {
     Written,
     /// It holds edits of its own, and was left.
     Edited,
+    /// It was removed.
+    Removed,
 }
 
-/// Brings the copy in this checkout up to date with a record of the spec, and says so.
-pub fn update(start: &Start, repo: &Repo, id: &SpecId, stored: &StoredSpec, when: When) -> Result<Copy, Failure> {
+/// Removes the copy from this checkout where that is wanted, unless it holds edits; says what is there otherwise.
+pub fn remove(repo: &Repo, id: &SpecId, tip: Oid, wanted: bool) -> Result<Copy, Failure> {
     let path = names::working_copy(id);
-    if repo.config("otto.workingCopy").as_deref() == Some("off") {
-        let text = "otto.workingCopy is off: checkouts hold no copies of specs";
-        let off = || Failure::new(Exit::Usage, text).hint("git config otto.workingCopy target");
-        return if when == When::Always { Err(off()) } else { Ok(Copy::None) };
+    let Some(root) = repo.work_dir() else { return Ok(Copy::None) };
+    match files::read_beneath(root, path.as_bytes(), MAX) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(Copy::None),
+        Ok((bytes, _)) if is_recorded(repo, tip, &bytes)? => {
+            if !wanted {
+                return Ok(Copy::Current);
+            }
+            files::remove_beneath(root, path.as_bytes())
+                .map_err(|e| Failure::new(Exit::Internal, format!("cannot remove {path}: {e}")))?;
+            Ok(Copy::Removed)
+        }
+        _ => Ok(Copy::Edited),
     }
-    let Some(root) = repo.work_dir() else {
-        let text = "a bare repository has no checkout that a copy could be written to";
-        return if when == When::Always { Err(Failure::new(Exit::Usage, text)) } else { Ok(Copy::None) };
+}
+
+/// The checkout that copies belong into; an error where there is none and one is asked for. To be asked before anything is
+/// recorded.
+pub fn place(repo: &Repo, when: When) -> Result<Option<&Path>, Failure> {
+    let (text, hint) = match repo.work_dir() {
+        _ if repo.config("otto.workingCopy").as_deref() == Some("off") => {
+            ("otto.workingCopy is off: checkouts hold no copies of specs", "git config otto.workingCopy target")
+        }
+        None => ("a bare repository has no checkout that a copy could be written to", "leave --write out"),
+        found => return Ok(found),
     };
+    if when == When::Always { Err(Failure::new(Exit::Usage, text).hint(hint)) } else { Ok(None) }
+}
+
+/// Brings the copy in this checkout up to date with a record of the spec, and says so. What the record was `made_from` is
+/// no edit any more.
+pub fn update(
+    start: &Start,
+    repo: &Repo,
+    id: &SpecId,
+    stored: &StoredSpec,
+    made_from: Option<&[u8]>,
+    when: When,
+) -> Result<Copy, Failure> {
+    let path = names::working_copy(id);
+    let Some(root) = place(repo, when)? else { return Ok(Copy::None) };
     let copy = match files::read_beneath(root, path.as_bytes(), MAX) {
         Ok((bytes, _)) if bytes == stored.spec_bytes => return Ok(Copy::Current),
         Ok((bytes, _)) => Some(bytes),
@@ -66,7 +106,7 @@ pub fn update(start: &Start, repo: &Repo, id: &SpecId, stored: &StoredSpec, when
     };
     match copy {
         None if when == When::Present => return Ok(Copy::None),
-        Some(bytes) if !is_recorded(repo, stored.commit, &bytes)? => {
+        Some(bytes) if made_from != Some(&bytes) && !is_recorded(repo, stored.commit, &bytes)? => {
             start.ui.say(&format!("{path} holds edits that are in no version of the spec: it is left as it is"))?;
             match spec::parse(&bytes) {
                 Ok(edited) => {
@@ -102,21 +142,22 @@ fn version_of(repo: &Repo, tip: Oid, spec: &Spec) -> Result<Option<Oid>, Failure
     Ok(record::history(repo, tip)?.into_iter().find(|step| step.record.after == digest).map(|step| step.commit))
 }
 
-/// The version that an edited copy in this checkout was made from: the one that is committed there. None for a file that
-/// is no such copy, and where the committed one is in no version.
-pub fn base(start: &Start, repo: &Repo, id: &SpecId, tip: Oid, file: &str) -> Result<Option<Oid>, Failure> {
-    let path = names::working_copy(id);
-    let is_copy = repo.work_dir().and_then(|root| root.join(&path).canonicalize().ok());
-    if is_copy.is_none() || is_copy != start.world.env.cwd.join(file).canonicalize().ok() {
-        return Ok(None);
-    }
+/// Whether a person names the copy in this checkout.
+pub fn is_meant(start: &Start, repo: &Repo, id: &SpecId, file: &str) -> bool {
+    let copy = repo.work_dir().and_then(|root| root.join(names::working_copy(id)).canonicalize().ok());
+    copy.is_some() && copy == start.world.env.cwd.join(file).canonicalize().ok()
+}
+
+/// The version that an edited copy in this checkout was made from: the one that is committed there. None where that is in
+/// no version up to `tip`.
+pub fn base(repo: &Repo, id: &SpecId, tip: Oid) -> Result<Option<Oid>, Failure> {
     let head = match repo.head()? {
         Head::Detached(commit) | Head::Branch(_, Some(commit)) => commit,
         Head::Branch(_, None) => return Ok(None),
     };
-    let Some(entry) = repo.entry(repo.read_commit(head)?.tree, path.as_str().into())? else { return Ok(None) };
-    let committed = repo.read_blob(entry.oid, MAX)?;
-    match spec::parse(&committed) {
+    let tree = repo.read_commit(head)?.tree;
+    let Some(entry) = repo.entry(tree, names::working_copy(id).as_str().into())? else { return Ok(None) };
+    match spec::parse(&repo.read_blob(entry.oid, MAX)?) {
         Ok(spec) => version_of(repo, tip, &spec),
         Err(_) => Ok(None),
     }

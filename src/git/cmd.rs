@@ -22,6 +22,12 @@ const MAX_OUTPUT: u64 = 256 << 20;
 /// Variables that only say where the user's settings are, as HOME does; all other `GIT_*` are dropped.
 const SETTINGS: [&str; 3] = ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"];
 
+/// How variables begin that say how other repositories are reached.
+const TALKING: [&str; 6] = ["GIT_SSH", "GIT_ASKPASS", "GIT_SSL_", "GIT_PROXY_", "GIT_HTTP_", "GIT_TRACE"];
+
+/// How other repositories may be reached, unless the user says otherwise; `ext::` would run any program.
+const PROTOCOLS: &str = "file:git:http:https:ssh";
+
 /// How to start `git` on one repository.
 #[derive(Clone, Debug)]
 pub(super) struct Git {
@@ -64,8 +70,31 @@ impl Git {
         for setting in ["core.fsmonitor=false", "core.hooksPath=/dev/null", "core.fsync=committed"] {
             cmd.arg("-c").arg(setting);
         }
+        // Nor a hook that the configuration names (git 2.54).
+        for hook in ["reference-transaction", "pre-push", "post-checkout", "pre-auto-gc"] {
+            cmd.args(["-c", &format!("hook.{hook}.enabled=false"), "-c", &format!("hook.otto-{hook}.enabled=false")]);
+        }
         cmd.args(["-c", "safe.bareRepository=explicit", "--no-pager"]).args(args);
         self.finish(cmd, args, stdin)
+    }
+
+    /// Runs `git` to talk to another repository, with what the user has set up for that. `asks` lets it ask on the
+    /// terminal for a password; `hooks` has the user's own hooks run.
+    pub(super) fn talk(&self, args: &[&OsStr], asks: bool, hooks: bool) -> Result<Output> {
+        let mut cmd = self.command(&self.given());
+        let set_up = |name: &str| TALKING.iter().any(|prefix| name.starts_with(prefix));
+        cmd.envs(self.env.git.iter().filter(|(name, _)| name.to_str().is_some_and(set_up)));
+        cmd.env("GIT_TERMINAL_PROMPT", if asks { "1" } else { "0" });
+        let allowed = self.env.git.get(OsStr::new("GIT_ALLOW_PROTOCOL"));
+        cmd.env("GIT_ALLOW_PROTOCOL", allowed.map_or(OsStr::new(PROTOCOLS), |own| own));
+        for setting in ["core.fsmonitor=false", "core.fsync=committed", "safe.bareRepository=explicit"] {
+            cmd.arg("-c").arg(setting);
+        }
+        if !hooks {
+            cmd.args(["-c", "core.hooksPath=/dev/null"]);
+        }
+        cmd.arg("--no-pager").args(args);
+        self.finish(cmd, args, None)
     }
 
     /// Runs `git config`, which must not see our own settings, with what `git -c` gave us.

@@ -39,7 +39,7 @@ impl Repo {
             Err(_) if !path.exists() => return Ok(committed.is_some()),
             Err(e) => return Err(Error::gix("read the index")(e)),
         };
-        if let Some(remembered) = index.tree().and_then(|root| remembered(root, folder)) {
+        if let Some(remembered) = index.tree().and_then(|root| remembered(root, folder, index.is_sparse())) {
             return Ok(remembered != committed);
         }
         let mut staged = BTreeMap::new();
@@ -79,15 +79,104 @@ impl Repo {
 }
 
 /// The tree of a folder as the index remembers it (`None` inside: there is no such folder); none where it does not.
-fn remembered(root: &Tree, folder: &BStr) -> Option<Option<Oid>> {
+fn remembered(root: &Tree, folder: &BStr, sparse: bool) -> Option<Option<Oid>> {
     let mut at = root;
     for name in folder.split_str("/") {
         let valid = at.num_entries.is_some();
         match at.children.iter().find(|child| child.name.as_slice() == name) {
             Some(child) => at = child,
-            // Only a tree that is remembered as it is tells which folders it does not have.
-            None => return valid.then_some(None),
+            // Only a tree that is remembered as it is tells which folders it does not have, and a sparse index leaves out
+            // those below what it does not show.
+            None => return (valid && !sparse).then_some(None),
         }
     }
     at.num_entries.map(|_| Some(Oid(at.id)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::{base::Env, git::Repo, git::testing::Scratch};
+
+    /// Whether the copies are staged otherwise than HEAD has them, as git says it and as we do.
+    fn both(s: &Scratch, env: &Env) -> (bool, bool) {
+        let git = !s
+            .git(&["diff", "--cached", "--name-only", "--ita-invisible-in-index", "HEAD", "--", ".otto/specs"])
+            .is_empty();
+        (git, Repo::discover(env).unwrap().changes_staged(".otto/specs".into()).unwrap())
+    }
+
+    fn begin() -> Scratch {
+        let s = Scratch::new();
+        fs::create_dir_all(s.work().join(".otto/specs")).unwrap();
+        fs::create_dir_all(s.work().join("src")).unwrap();
+        for (path, text) in [(".otto/specs/jot.json", "{}"), (".otto/config", "x"), ("src/a", "a"), ("z", "z")] {
+            fs::write(s.work().join(path), text).unwrap();
+        }
+        s.git(&["add", "."]);
+        s.git(&["commit", "-qm", "Begin"]);
+        s
+    }
+
+    #[test]
+    fn what_git_would_commit_of_a_folder_is_seen() {
+        let steps: &[(&str, &[&str], bool)] = &[
+            ("nothing", &["status"], false),
+            ("a change elsewhere", &["update-index", "--cacheinfo", "100644,$X,src/a"], false),
+            ("a file beside the folder", &["update-index", "--cacheinfo", "100644,$X,.otto/config"], false),
+            ("another content", &["update-index", "--cacheinfo", "100644,$X,.otto/specs/jot.json"], true),
+            ("as it was", &["reset", "-q"], false),
+            ("another mode", &["update-index", "--chmod=+x", ".otto/specs/jot.json"], true),
+            ("as it was, remembered", &["reset", "-q", "--hard"], false),
+            ("one more", &["update-index", "--add", "--cacheinfo", "100644,$X,.otto/specs/two.json"], true),
+            ("one less", &["rm", "-q", "-r", "--cached", ".otto/specs"], true),
+            ("none, remembered", &["write-tree"], true),
+            ("all of the folder", &["rm", "-q", "-rf", "--cached", ".otto"], true),
+        ];
+        let s = begin();
+        fs::write(s.work().join("x"), "x").unwrap();
+        let x = s.git(&["hash-object", "-w", "x"]);
+        for (what, args, expected) in steps {
+            let args: Vec<String> = args.iter().map(|a| a.replace("$X", &x)).collect();
+            s.git(&args.iter().map(String::as_str).collect::<Vec<_>>());
+            assert_eq!(both(&s, &s.env()), (*expected, *expected), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_only_announced_is_not_committed() {
+        let s = begin();
+        fs::write(s.work().join(".otto/specs/two.json"), "{}").unwrap();
+        s.git(&["add", "-N", ".otto/specs/two.json"]);
+        assert_eq!(both(&s, &s.env()), (false, false));
+    }
+
+    #[test]
+    fn a_sparse_index_is_read_to_where_it_stands_for_folders() {
+        let s = begin();
+        s.git(&["sparse-checkout", "set", "--cone", "--sparse-index", "src"]);
+        assert_eq!(both(&s, &s.env()), (false, false));
+        let x = s.git(&["hash-object", "-w", "z"]);
+        s.git(&["update-index", "--cacheinfo", &format!("100644,{x},src/a")]);
+        assert_eq!(both(&s, &s.env()), (false, false));
+        s.git(&["update-index", "--add", "--cacheinfo", &format!("100644,{x},.otto/specs/jot.json")]);
+        assert_eq!(both(&s, &s.env()), (true, true));
+    }
+
+    #[test]
+    fn the_index_that_git_names_counts() {
+        let s = begin();
+        let mut env = s.env();
+        env.git.insert("GIT_INDEX_FILE".into(), ".git/other".into());
+        // One that is not there is empty.
+        assert!(Repo::discover(&env).unwrap().changes_staged(".otto/specs".into()).unwrap());
+        fs::copy(s.work().join(".git/index"), s.work().join(".git/other")).unwrap();
+        assert!(!Repo::discover(&env).unwrap().changes_staged(".otto/specs".into()).unwrap());
+        // Before the first commit everything is new, and nothing is where there is nothing.
+        s.git(&["checkout", "-q", "--orphan", "new"]);
+        assert!(Repo::discover(&s.env()).unwrap().changes_staged(".otto/specs".into()).unwrap());
+        s.git(&["rm", "-qrf", "."]);
+        assert!(!Repo::discover(&s.env()).unwrap().changes_staged(".otto/specs".into()).unwrap());
+    }
 }

@@ -146,6 +146,18 @@ impl Repo {
         self.inner.git.run(&args, stdin, &[])
     }
 
+    /// Runs `git` to talk to another repository: over allowed protocols, with the user's own settings for that. `asks` lets
+    /// it ask on the terminal; `hooks` has the user's hooks run.
+    pub fn talk<S: AsRef<OsStr>>(&self, args: &[S], asks: bool, hooks: bool) -> Result<Output> {
+        let args: Vec<&OsStr> = args.iter().map(AsRef::as_ref).collect();
+        self.inner.git.talk(&args, asks, hooks)
+    }
+
+    /// Sets a configuration value of this repository, beside those that it has.
+    pub fn add_config(&self, key: &str, value: &str) -> Result<()> {
+        self.inner.git.config(&["--local", "--add", key, value].map(OsStr::new))?.ok().map(drop)
+    }
+
     /// The password that the user's credential helpers know for a URL, if any does; an error where they do not say in
     /// time. A URL that is more than one line is asked of nobody.
     pub async fn credential(&self, procs: &dyn Procs, url: &str, patience: Duration) -> Result<Option<String>> {

@@ -5,7 +5,7 @@ use std::{
     process::Command,
 };
 
-use super::{Mode, NewCommit, Repo, Signature};
+use super::{Mode, NewCommit, ObjectKind, Repo, Signature};
 use crate::base::{Env, Oid, Timestamp};
 
 /// A repository in a folder that goes away with it.
@@ -86,4 +86,11 @@ pub(crate) fn git(dir: &Path, home: &Path, args: &[&str]) -> String {
         .unwrap();
     assert!(out.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&out.stderr));
     String::from_utf8_lossy(&out.stdout).trim().to_owned()
+}
+
+impl Repo {
+    /// Writes any object, whatever it holds: what somebody with access to the files can do.
+    pub(crate) fn forge(&self, kind: ObjectKind, bytes: &[u8]) -> Oid {
+        self.write_raw(&self.local(), kind, bytes).unwrap()
+    }
 }

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The first git that takes hooks from its configuration.
-const CONFIGURED_HOOKS: (u32, u32) = (2, 54);
+pub const CONFIGURED_HOOKS: (u32, u32) = (2, 54);
 
 /// What lefthook reads besides the project's own file, best first.
 const LEFTHOOK_LOCAL: [&str; 2] = ["lefthook-local.yml", "lefthook-local.yaml"];
@@ -99,7 +99,8 @@ pub fn undo(repo: &Repo, keep: &Keep<'_>, record: &Record, planned: &mut Planned
         let mut back = Vec::new();
         for (key, before) in &record.keys {
             let now = repo.own_config(key)?;
-            if key.starts_with("hook.") || now.iter().all(|v| v.starts_with(&ours)) {
+            let is_ours = !now.is_empty() && now.iter().all(|v| v.starts_with(&ours));
+            if key.starts_with("hook.") || is_ours {
                 back.push((key.clone(), before.clone()));
             } else {
                 let kept = now

@@ -116,3 +116,33 @@ pub fn job(name: Name) -> String {
     debug_assert_eq!(name.side(), Side::Client);
     format!("command -v git-otto >/dev/null 2>&1 || exit 0; git-otto hook {name}{args}")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn every_shim_is_a_script_that_is_known_again() {
+        let nexts = [
+            Next::Nothing,
+            Next::Program(Next::beside("pre-commit.before-otto")),
+            Next::Program(Next::at("/it's a folder/pre-commit")),
+            Next::Husky,
+            Next::HuskyScript(Next::beside("x")),
+        ];
+        for next in &nexts {
+            let all = Name::ALL.map(|name| of(name, next));
+            for text in all.iter().chain([&relay("post-commit", next)]) {
+                assert!(is_ours(text.as_bytes()) && !text.contains("@N"), "{text}");
+                let parsed = Command::new("sh").args(["-n", "-c", text]).output().unwrap();
+                assert!(parsed.status.success(), "{text}: {}", String::from_utf8_lossy(&parsed.stderr));
+                assert_eq!(text.contains("next"), *next != Next::Nothing, "{text}");
+            }
+        }
+        for theirs in ["", "#!/bin/sh\n", "#!/bin/sh\necho # git-otto: x\n", "# git-otto: x\n"] {
+            assert!(!is_ours(theirs.as_bytes()), "{theirs:?}");
+        }
+    }
+}

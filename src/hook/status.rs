@@ -4,7 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{CANARY, Name, Side, files, install::lefthook_job, shim};
+use super::{
+    CANARY, Name, Side, files,
+    install::{CONFIGURED_HOOKS, lefthook_job},
+    shim,
+};
 use crate::{
     base::{Failure, SpecId},
     git::Repo,
@@ -94,8 +98,10 @@ fn look_at(repo: &Repo, name: Name, folder: &Path, nonce: &str) -> Result<Hook, 
 
 fn way(repo: &Repo, name: Name, folder: &Path) -> Result<Way, Failure> {
     let key = |what: &str| format!("hook.otto-{name}.{what}");
-    if let (Some(event), Some(command)) = (repo.config(&key("event")), repo.config(&key("command"))) {
-        return Ok(Way::Configured(vec![(key("command"), command), (key("event"), event)]));
+    if repo.config(&key("event")).is_some() && repo.git_version()? >= CONFIGURED_HOOKS {
+        let all = [key("event"), key("command"), key("enabled"), format!("hook.{name}.enabled")];
+        let set = all.into_iter().filter_map(|key| repo.config(&key).map(|value| (key, value)));
+        return Ok(Way::Configured(set.collect()));
     }
     let path = folder.join(name.word());
     let Some(found) = files::read(&path)? else { return Ok(Way::None(None)) };

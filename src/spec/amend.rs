@@ -7,8 +7,7 @@ use super::{
     digest,
     model::{
         Spec,
-        change::{between, changes},
-        parts::take_apart,
+        merge::{self, Conflict, Side},
         tier::{self, Code, Rejection, Tier},
     },
     parse, write,
@@ -79,6 +78,8 @@ pub struct Fit<'a> {
     pub after: Spec,
     /// What kind of field it touches; none for an edit.
     pub tier: Option<Tier>,
+    /// The record that came after the one that its author read, where both changes go together.
+    pub joined: Option<Oid>,
     base: Oid,
     files: BTreeMap<Sha256, Vec<u8>>,
     wish: Wish<'a>,
@@ -132,17 +133,27 @@ pub fn judge<'a>(repo: &Repo, mut wish: Wish<'a>) -> Result<Judged<'a>, Refused>
     }
     let current = record::load(repo, tip)?;
     let before = spec_of(&current)?;
+    let based = match wish.base == tip {
+        true => current.clone(),
+        false if record::history(repo, tip)?.iter().any(|step| step.commit == wish.base) => {
+            record::load(repo, wish.base)?
+        }
+        false => {
+            let message = format!("{} is no version of {id}, so that nobody can tell what changed", wish.base.short());
+            return Err(Rejection::stale_base(id, "", message).into());
+        }
+    };
+    if digest(&wish.after) != current.record.after {
+        follows(&wish, &current, &based)?;
+        if wish.base != tip {
+            wish.after = join(&based, &before, &wish, &current)?;
+        }
+    }
     if digest(&wish.after) == current.record.after {
         return match wish.author {
             Author::User { .. } => Ok(Judged::Unchanged(tip)),
             Author::Agent { .. } => Err(Rejection::no_change(id).into()),
         };
-    }
-    let based = if wish.base == tip { current.clone() } else { record::load(repo, wish.base)? };
-    follows(&wish, &current, &based)?;
-    if wish.base != tip {
-        let base = spec_of(&based)?;
-        wish.after = join(&base, &before, &wish.after).ok_or_else(|| stale(&base, &before, &wish, &current))?;
     }
 
     parse(&write(&wish.after)).map_err(|errors| {
@@ -175,7 +186,8 @@ pub fn judge<'a>(repo: &Repo, mut wish: Wish<'a>) -> Result<Judged<'a>, Refused>
     if !rejected.is_empty() {
         return Err(Refused::Rejected(rejected));
     }
-    Ok(Judged::Fit(Box::new(Fit { before, after: wish.after.clone(), tier, base: tip, files, wish })))
+    let joined = (wish.base != tip).then_some(tip);
+    Ok(Judged::Fit(Box::new(Fit { before, after: wish.after.clone(), tier, joined, base: tip, files, wish })))
 }
 
 impl Fit<'_> {
@@ -202,7 +214,7 @@ impl Fit<'_> {
         };
         match record::append(store, wish.spec, new, Some(self.base)) {
             Ok(appended) => Ok(appended.commit),
-            Err(e @ store::Error::Moved { .. }) => Err(Rejection::stale_base(wish.spec, e.to_string()).into()),
+            Err(e @ store::Error::Moved { .. }) => Err(Rejection::stale_base(wish.spec, "", e.to_string()).into()),
             Err(e) => Err(e.into()),
         }
     }
@@ -217,27 +229,27 @@ impl<'a> Author<'a> {
     }
 }
 
-/// Joins two changes of one spec: theirs, which is recorded, and the one that is wanted. None where one of them has to give
-/// way.
-fn join(base: &Spec, theirs: &Spec, wanted: &Spec) -> Option<Spec> {
-    let (base, theirs, ours) = (take_apart(base), take_apart(theirs), take_apart(wanted));
-    // Whoever wants all that the others did has seen it.
-    let seen = between(&base, &theirs).iter().all(|c| ours.get(&c.place) == c.after.as_ref());
-    seen.then(|| wanted.clone())
-}
-
-/// Says who changed what while somebody else changed something.
-fn stale(base: &Spec, theirs: &Spec, wish: &Wish<'_>, current: &StoredSpec) -> Refused {
-    let r = &current.record;
-    let at = Timestamp::from_secs(r.time.secs).human();
-    let head = format!("{} did {} at {at} ({}) after what you read", r.actor, r.kind.word(), current.commit.short());
-    let head = Rejection::stale_base(wish.spec, format!("{head} ({})", wish.base.short()));
-    let side = |who: &str, spec: &Spec| -> Vec<Rejection> {
-        let told = changes(base, spec);
-        told.iter().map(|c| Rejection::stale_base(wish.spec, format!("{who}: {}", c.sentence()))).collect()
-    };
-    let sides = [side("theirs", theirs), side("yours", &wish.after)].concat();
-    Refused::Rejected([vec![head], sides].concat())
+/// Joins what is wanted with what was recorded since its author read the spec, or says who changed what.
+fn join(based: &StoredSpec, theirs: &Spec, wish: &Wish<'_>, current: &StoredSpec) -> Result<Spec, Refused> {
+    merge::merge(&spec_of(based)?, &wish.after, theirs).map_err(|conflicts| {
+        let r = &current.record;
+        let at = Timestamp::from_secs(r.time.secs).human();
+        let head =
+            format!("{} did {} at {at} ({}) after what you read", r.actor, r.kind.word(), current.commit.short());
+        let head = Rejection::stale_base(wish.spec, "", format!("{head} ({})", wish.base.short()));
+        let told = conflicts.iter().flat_map(|conflict| {
+            let side = |who: &str, side: Side| {
+                let said = conflict.said(side);
+                (!said.is_empty()).then(|| format!("{who}: {}", said.join("; ")))
+            };
+            let sides = match conflict {
+                Conflict::Piece(_) => [side("theirs", Side::Theirs), side("yours", Side::Ours)],
+                Conflict::Whole(_) => [Some("neither side breaks it alone".to_owned()), None],
+            };
+            sides.into_iter().flatten().map(|text| Rejection::stale_base(wish.spec, conflict.head(), text))
+        });
+        Refused::Rejected([head].into_iter().chain(told).collect())
+    })
 }
 
 /// Whether that kind of record may follow where the spec stands.
@@ -252,7 +264,8 @@ fn follows(wish: &Wish<'_>, current: &StoredSpec, based: &StoredSpec) -> Result<
             format!("git otto edit {id}    (or git otto approve {id})"),
         ),
         (Phase::Approved, _) if phase(based) == Phase::Draft => {
-            let who = format!("{} approved the spec {id} while you edited it", current.record.actor);
+            let word = if current.record.kind == Kind::Approve { "approved" } else { "amended" };
+            let who = format!("{} {word} the spec {id} while you edited its draft", current.record.actor);
             let hint = format!("make the edit again as an amendment: git otto amend {id} -m <reason> …");
             told(format!("{who}; an approved spec changes by amendment only"), hint)
         }
@@ -297,3 +310,6 @@ fn contents(
     }
     out
 }
+
+#[cfg(test)]
+mod tests;

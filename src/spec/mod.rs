@@ -10,6 +10,7 @@ use crate::base::{
 pub mod amend;
 mod answer;
 mod errors;
+pub mod join;
 pub mod model;
 mod schema;
 mod semantic;

@@ -475,6 +475,12 @@ impl Spec {
         self.slices.iter().find(|s| &s.id == id)
     }
 
+    /// The digests of the contents that it names: file blocks and files of checks.
+    pub fn contents(&self) -> impl Iterator<Item = Sha256> {
+        let judges = self.checks().flat_map(|(_, check)| check.files.values().copied());
+        self.files.iter().map(|f| f.sha256).chain(judges)
+    }
+
     /// Every check with its slice, cross-slice checks last with none.
     pub fn checks(&self) -> impl Iterator<Item = (Option<&Slice>, &Check)> {
         let own = self.slices.iter().flat_map(|s| s.checks.iter().map(move |c| (Some(s), c)));

@@ -21,8 +21,6 @@ const RESCUES: &str = "refs/otto/rescue/";
 const UNDOS: &str = "refs/otto/undo/";
 const REMOTES: &str = "refs/otto-remote/";
 const NOTES: &str = "refs/notes/otto/";
-/// No refs, but the only other place where specs are named.
-const COPIES: &str = ".otto/specs/";
 const BRANCHES: &str = "refs/heads/otto/";
 
 /// What a ref's name says that it is.
@@ -86,13 +84,11 @@ pub fn parse_spec(name: &str) -> Option<SpecId> {
     name.strip_prefix(SPECS)?.parse().ok()
 }
 
-/// Where the checked-in copy of a spec lies, from the root of a checkout.
+/// The folder of the checked-in copies of specs, from the root of a checkout.
+pub const COPIES: &str = ".otto/specs";
+/// The checked-in copy of a spec.
 pub fn working_copy(id: &SpecId) -> String {
-    format!("{COPIES}{id}.json")
-}
-/// The spec of a [`working_copy`] path.
-pub fn parse_working_copy(path: &str) -> Option<SpecId> {
-    path.strip_prefix(COPIES)?.strip_suffix(".json")?.parse().ok()
+    format!("{COPIES}/{id}.json")
 }
 
 /// The anchor of a run.
@@ -219,6 +215,60 @@ pub fn touches(prefix: &str) -> bool {
     [SPECS, NOTES].iter().any(|ours| ours.starts_with(prefix)) || what(prefix) != Named::Theirs
 }
 
+/// Where the tip of a spec's history is kept that was left behind.
+pub fn rescue_spec(spec: &SpecId, object: Oid) -> String {
+    format!("{RESCUES}{spec}/{object}")
+}
+
+/// What all that was left behind of a spec starts with.
+pub fn rescue_spec_prefix(spec: &SpecId) -> String {
+    format!("{RESCUES}{spec}/")
+}
+
+/// What travels between repositories, and where it stands below a remote's name.
+const SHARED: [(&str, &str); 7] = [
+    (SPECS, "specs/"),
+    (RUNS, "runs/"),
+    (SLICES, "slices/"),
+    (TARGETS, "targets/"),
+    (EVIDENCE, "evidence/"),
+    (NOTES, "notes/"),
+    (LEASES, "lease/"),
+];
+/// What travels only when it is asked for.
+const ASKED: (&str, &str) = (WIP, "wip/");
+
+/// What the names of everything start with that travels between repositories.
+pub fn shared_prefixes(wip: bool) -> impl Iterator<Item = &'static str> {
+    SHARED.into_iter().chain(wip.then_some(ASKED)).map(|(prefix, _)| prefix)
+}
+
+/// What everything starts with that a remote had.
+pub fn tracking_prefix(remote: &str) -> String {
+    format!("{REMOTES}{remote}/")
+}
+
+/// Where it is kept what a remote had under a name that travels.
+pub fn tracking(remote: &str, name: &str) -> Option<String> {
+    let all = SHARED.into_iter().chain([ASKED]);
+    let found = all.filter_map(|(prefix, below)| Some((below, name.strip_prefix(prefix)?))).next();
+    found.map(|(below, rest)| format!("{REMOTES}{remote}/{below}{rest}"))
+}
+
+/// The name at the remote of a [`tracking`] name.
+pub fn tracked(remote: &str, name: &str) -> Option<String> {
+    let rest = name.strip_prefix(&tracking_prefix(remote))?;
+    let all = SHARED.into_iter().chain([ASKED]);
+    let found = all.filter_map(|(prefix, below)| Some((prefix, rest.strip_prefix(below)?))).next();
+    found.map(|(prefix, rest)| format!("{prefix}{rest}"))
+}
+
+/// What to fetch, and where to: always into [`tracking`] names, so that nothing local is overwritten or pruned.
+pub fn fetch_refspecs(remote: &str, wip: bool) -> Vec<String> {
+    let all = SHARED.into_iter().chain(wip.then_some(ASKED));
+    all.map(|(prefix, below)| format!("+{prefix}*:{REMOTES}{remote}/{below}*")).collect()
+}
+
 /// The histories of a spec in the repositories that were fetched from.
 pub fn fetched_specs(refs: &dyn Refs, id: &SpecId) -> Result<Vec<(String, Oid)>> {
     let end = format!("/specs/{id}");
@@ -285,6 +335,7 @@ mod tests {
             wip(&r, &slice),
             pin(&r, object),
             rescue(&r, object),
+            rescue_spec(&s, object),
             undo(&r),
             default_branch(&s),
         ]
@@ -314,7 +365,8 @@ mod tests {
         let (single, several) = of_run(&run);
         let is_of_run = |name: &String| single.contains(name) || several.iter().any(|prefix| name.starts_with(prefix));
         let others: Vec<&String> = names.iter().filter(|name| !is_of_run(name)).collect();
-        assert_eq!(others, ["refs/otto/specs/jot", "refs/heads/otto/jot"]);
+        let rescued = names.iter().find(|name| name.starts_with("refs/otto/rescue/jot/")).unwrap();
+        assert_eq!(others, ["refs/otto/specs/jot", rescued, "refs/heads/otto/jot"]);
     }
 
     #[test]
@@ -322,8 +374,6 @@ mod tests {
         let r: RunId = "jot-20240102t030405z-0a1b2c".parse().unwrap();
         let slice: SliceId = "store".parse().unwrap();
         assert_eq!(parse_spec(&spec(r.spec())).as_ref(), Some(r.spec()));
-        assert_eq!(parse_working_copy(&working_copy(r.spec())).as_ref(), Some(r.spec()));
-        assert_eq!(parse_working_copy(".otto/specs/a/b.json"), None);
         assert_eq!(parse_run(&run(&r)), Some(r.clone()));
         assert_eq!(parse_slice_attempt(&slice_attempt(&r, &slice, 12)), Some((r.clone(), slice.clone(), 12)));
         assert_eq!(parse_target(&target(&r)), Some(r.clone()));
@@ -338,6 +388,28 @@ mod tests {
             assert_eq!(parse_slice_attempt(&format!("refs/otto/slices/{r}/store/{n}")), None, "{n}");
         }
         assert_eq!(parse_journal(&format!("refs/notes/otto/{r}/a/b")), None);
+    }
+
+    #[test]
+    fn what_travels_is_kept_below_its_remote_and_found_again() {
+        let names = all("jot", "store", "0a");
+        let travels: Vec<&String> = names.iter().filter(|n| tracking("origin", n).is_some()).collect();
+        assert_eq!(travels.len(), 9, "{travels:#?}");
+        for name in travels {
+            for remote in ["origin", "team/one"] {
+                let kept = tracking(remote, name).unwrap();
+                assert_eq!(tracked(remote, &kept).as_ref(), Some(name));
+                assert_eq!(what(&kept), Named::Private);
+                let specs = fetch_refspecs(remote, true);
+                let covers = |s: &String| {
+                    let (from, to) = s.trim_start_matches('+').split_once(':').unwrap();
+                    let rest = name.strip_prefix(from.trim_end_matches('*'));
+                    rest.is_some_and(|rest| kept == format!("{}{rest}", to.trim_end_matches('*')))
+                };
+                assert_eq!(specs.iter().filter(|s| covers(s)).count(), 1, "{name}");
+            }
+        }
+        assert!(fetch_refspecs("origin", false).iter().all(|s| !s.contains("wip")));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! 100644 and nothing else. The message is prose for readers and carries no meaning. The store does not know what a
 //! spec means: it keeps bytes.
 
+mod bases;
 mod read;
 mod verify;
 mod write;
@@ -15,9 +16,10 @@ use serde::{Deserialize, Serialize};
 pub use crate::base::Cost;
 use crate::base::{Oid, Sha256, id::string_serde};
 
+pub use bases::bases;
 pub use read::{Step, history, list, load, objects, phase, tip};
 pub use verify::{Looked, verify, verify_each};
-pub use write::{Appended, By, Content, NewRecord, append};
+pub use write::{Appended, By, Content, NewRecord, advance, append, prepare};
 
 /// The newest format of `record.json` that this program reads and writes.
 pub const FORMAT: u32 = 1;

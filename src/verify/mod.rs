@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::{
     base::{Failure, Oid, SpecId},
     git::Repo,
+    spec::model::tier,
     store::{names, record},
 };
 
@@ -21,6 +22,8 @@ mod records;
 mod runs;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod traces;
 
 use chains::Chains;
@@ -43,6 +46,16 @@ pub struct Violation {
     pub message: String,
     /// The command that puts it right.
     pub hint: String,
+}
+
+impl Violation {
+    /// Where and what, in one sentence; a place that it names itself is not said twice.
+    pub fn words(&self) -> String {
+        match self.message.starts_with(&self.place) {
+            true => self.message.clone(),
+            false => format!("{}: {}", self.place, self.message),
+        }
+    }
 }
 
 /// The rules.
@@ -79,8 +92,8 @@ pub enum Code {
     ReceiptMissing,
     /// The spec of a record from the approval on is not valid.
     SpecInvalid,
-    /// The event that an agent's amendment answers is in no journal.
-    TriggerNotFound,
+    /// An amendment is of another tier than its record says.
+    WrongTier,
     /// A record that the ref had is no longer in the history.
     Rewound,
     /// Git is made to show something else for a part of a history.
@@ -89,6 +102,8 @@ pub enum Code {
     Shallow,
     /// It is no lease.
     LeaseMalformed,
+    /// A merge says something else than the two records that it joins.
+    MergeForged,
     /// A checked-in copy is no version of the spec.
     CopyNotInChain,
     /// A checked-in copy cannot be read as a spec.
@@ -102,6 +117,9 @@ pub enum Code {
     /// A record of a spec's history breaks one of the record's own rules.
     #[serde(untagged)]
     Record(record::Code),
+    /// An amendment is one that is refused.
+    #[serde(untagged)]
+    Amendment(tier::Code),
 }
 
 /// What is worth telling and breaks no rule.
@@ -152,10 +170,21 @@ pub struct Update {
     pub new: Option<Oid>,
 }
 
-/// Everything wrong with a spec's history up to `tip`, oldest record first.
+/// Everything wrong with a spec's history up to `tip`: first what git is made to show of it, then each record, oldest
+/// first.
 pub fn spec(repo: &Repo, id: &SpecId, tip: Oid) -> Vec<Violation> {
-    let mut out = records::check(repo, id, tip, &Chains::after(repo, &[]));
-    out.extend(traces::faked(repo, id, tip));
+    history(repo, id, tip, &Chains::after(repo, &[]))
+}
+
+/// The same with refs as they will be.
+fn history(repo: &Repo, id: &SpecId, tip: Oid, chains: &Chains<'_>) -> Vec<Violation> {
+    let mut out = traces::faked(repo, id, tip);
+    out.extend(records::check(repo, id, tip, chains));
+    // What a shallow clone lacks is not damaged.
+    let cut = out.iter().filter(|v| v.code == Code::Shallow).filter_map(|v| v.commit);
+    let beyond: Vec<Oid> = cut.filter_map(|c| repo.read_commit(c).ok()).flat_map(|c| c.parents).collect();
+    let missing = Code::Record(record::Code::Unreadable);
+    out.retain(|v| v.code != missing || !v.commit.is_some_and(|c| beyond.contains(&c)));
     out
 }
 

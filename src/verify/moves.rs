@@ -1,6 +1,6 @@
 //! What may become of refs: one rule a namespace.
 
-use super::{Code, Update, Violation, chains::Chains, copies, journals, records, traces};
+use super::{Code, Update, Violation, chains::Chains, copies, history, journals, traces};
 use crate::{
     base::{Explain, Failure, Oid, RunId, text::one_line},
     git::{self, ByteSlice, Mode, Repo},
@@ -79,8 +79,7 @@ impl Move<'_> {
             Named::Spec(id) => {
                 let hint = format!("git otto sync {id}");
                 self.forward(old, new, "the history of a spec", hint)?;
-                self.out.extend(records::check(self.repo, &id, new, self.chains));
-                self.out.extend(traces::faked(self.repo, &id, new));
+                self.out.extend(history(self.repo, &id, new, self.chains));
             }
             Named::Run(run) => {
                 self.once(old, new);
@@ -138,9 +137,9 @@ impl Move<'_> {
             match names::what(self.name) {
                 Named::Spec(id) => id,
                 Named::Run(run) | Named::Attempt(run) | Named::Target(run) | Named::Evidence(run) => run.spec().clone(),
-                Named::Journal(run, _) | Named::Lease(run) | Named::Wip(run) => run.spec().clone(),
-                // To remove what may not be there is no harm.
-                Named::Private | Named::Unknown | Named::Theirs => return Ok(()),
+                Named::Journal(run, _) | Named::Wip(run) => run.spec().clone(),
+                // A run is given back by removing its lease; to remove what may not be there is no harm.
+                Named::Lease(_) | Named::Private | Named::Unknown | Named::Theirs => return Ok(()),
             },
         ) else {
             return Ok(());

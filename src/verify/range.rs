@@ -5,8 +5,8 @@ use super::{
     chains::Chains,
     copies,
     delivered::{self, Delivery},
-    records,
-    traces::{UNSHALLOW, faked},
+    history,
+    traces::UNSHALLOW,
 };
 use crate::{
     base::{Failure, Oid},
@@ -52,8 +52,7 @@ pub fn range(repo: &Repo, known: &[Oid], head: Oid) -> Result<Range, Failure> {
     out.findings.notes.extend(changed.notes);
     for id in chains.read() {
         for tip in chains.tips(&id)? {
-            out.findings.violations.extend(records::check(repo, &id, tip, &chains));
-            out.findings.violations.extend(faked(repo, &id, tip));
+            out.findings.violations.extend(history(repo, &id, tip, &chains));
         }
     }
     out.delivered = delivered::among(repo, &links)?;

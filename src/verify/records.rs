@@ -1,14 +1,20 @@
 //! What only a reader of specs can say of a history: approved specs are whole, amendments are of the tier that they claim
 //! and by somebody who may, and what an agent answers has happened.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Code, Violation, chains::Chains, of_record};
 use crate::{
-    base::{Oid, SpecId, text::one_line},
+    base::{Oid, SliceId, SpecId, text::one_line},
     git::Repo,
     journal,
-    spec::{self, model::Spec},
+    spec::{
+        self, join,
+        model::{
+            Spec, merge,
+            tier::{self, Author, Rejection},
+        },
+    },
     store::{
         names,
         record::{self, Actor, Kind, Looked, Phase, Step},
@@ -26,6 +32,9 @@ pub(super) fn check(repo: &Repo, id: &SpecId, tip: Oid, chains: &Chains<'_>) -> 
     out
 }
 
+/// The events of all journals of a spec, with their slices.
+type Events = BTreeMap<String, Option<SliceId>>;
+
 struct Reader<'a> {
     repo: &'a Repo,
     id: &'a SpecId,
@@ -35,7 +44,7 @@ struct Reader<'a> {
     /// Their commits, in the order in which they came.
     recent: Vec<Oid>,
     /// The events of all journals of the spec, read when an agent first names one; none where there are no journals.
-    events: Option<Option<BTreeSet<String>>>,
+    events: Option<Option<Events>>,
 }
 
 impl Reader<'_> {
@@ -56,6 +65,9 @@ impl Reader<'_> {
         {
             told.extend(self.amendment(step, &before, after));
         }
+        if step.record.kind == Kind::Merge && sound && !self.is_merge(step, parsed.as_ref()) {
+            told.push((Code::MergeForged, "it says something else than the two records that it joins".to_owned()));
+        }
         out.extend(told.into_iter().map(|(code, what)| {
             let message = format!("the record {}: {what}", step.commit.short());
             let hint = format!("git otto log {}", self.id);
@@ -66,18 +78,50 @@ impl Reader<'_> {
     }
 
     /// What is wrong with an amendment of one spec to another.
-    fn amendment(&mut self, step: &Step, _before: &Spec, _after: &Spec) -> Vec<(Code, String)> {
+    fn amendment(&mut self, step: &Step, before: &Spec, after: &Spec) -> Vec<(Code, String)> {
+        let trigger = step.record.trigger.as_deref();
+        let event = match (&step.record.actor, trigger) {
+            (Actor::Agent { .. }, Some(trigger)) => self.event(trigger),
+            _ => Event::Unknown,
+        };
+        let author = match (&step.record.actor, &event) {
+            (Actor::Agent { .. }, Event::Found(slice)) => Author::Agent { slice: slice.as_ref(), trigger },
+            (Actor::Agent { .. }, _) => Author::Agent { slice: None, trigger },
+            // Whether a person meant to change the intent was asked when they did.
+            (Actor::User(_) | Actor::Otto, _) => Author::User { override_intent: true },
+        };
+        let mut rejected = Vec::new();
         let mut out = Vec::new();
-        if let (Actor::Agent { .. }, Some(trigger)) = (&step.record.actor, &step.record.trigger)
-            && let Event::Missing = self.event(trigger)
-        {
-            let trigger = one_line(trigger, 80);
-            out.push((
-                Code::TriggerNotFound,
-                format!("no journal of its runs has the event {trigger:?} that it answers"),
-            ));
+        match tier::judge(before, after, author) {
+            Ok(tier) if step.record.tier == Some(tier.number()) => {}
+            Ok(tier) => {
+                let claimed = step.record.tier.map_or("none".into(), |t| t.to_string());
+                out.push((Code::WrongTier, format!("it is of tier {}, not of {claimed} as it says", tier.number())));
+            }
+            Err(found) => rejected = found,
         }
+        if let (Event::Missing, Some(trigger)) = (event, trigger) {
+            rejected.push(Rejection::trigger_not_found(self.id, trigger));
+        }
+        out.extend(rejected.into_iter().map(|r| (Code::Amendment(r.code), r.to_string())));
         out
+    }
+
+    /// Whether a merge is what the program makes of its parents. It is nobody's amendment: what is in neither parent has no
+    /// reason, and nobody who gave it.
+    fn is_merge(&self, step: &Step, merged: Option<&Spec>) -> bool {
+        let (&[ours, theirs], Some(base), Some(merged)) = (step.parents.as_slice(), step.record.base, merged) else {
+            return false;
+        };
+        let three = (self.spec(base), self.spec(ours), self.spec(theirs));
+        if let (Some(base), Some(ours), Some(theirs)) = &three
+            && merge::merge(base, ours, theirs).as_ref() == Ok(merged)
+        {
+            return true;
+        }
+        // Where the same records were merged twice there is more to know than the one base.
+        let join = join::join(self.repo, self.id, ours, theirs);
+        matches!(join, Ok(Some(join)) if matches!(join.merge(), Ok(Ok(again)) if again == *merged))
     }
 
     fn keep(&mut self, commit: Oid, spec: Option<Spec>) {
@@ -101,19 +145,13 @@ impl Reader<'_> {
             self.events = Some(self.journals());
         }
         match &self.events {
-            Some(Some(events)) => {
-                if events.contains(id) {
-                    Event::Found
-                } else {
-                    Event::Missing
-                }
-            }
+            Some(Some(events)) => events.get(id).map_or(Event::Missing, |slice| Event::Found(slice.clone())),
             _ => Event::Unknown,
         }
     }
 
-    fn journals(&self) -> Option<BTreeSet<String>> {
-        let mut out: Option<BTreeSet<String>> = None;
+    fn journals(&self) -> Option<Events> {
+        let mut out: Option<Events> = None;
         let runs = self.chains.names(names::run_prefix()).ok()?;
         for run in runs.iter().filter_map(|name| names::parse_run(name)).filter(|run| run.spec() == self.id) {
             let run = &run;
@@ -123,7 +161,7 @@ impl Reader<'_> {
                     continue;
                 };
                 let lines = journal::of_writer(self.repo, &writer, anchor, tip).ok()?.events;
-                out.get_or_insert_default().extend(lines.into_iter().map(|e| e.id));
+                out.get_or_insert_default().extend(lines.into_iter().map(|e| (e.id, e.fact.slice)));
             }
         }
         out
@@ -148,10 +186,13 @@ fn parse(step: &Step, bytes: &[u8]) -> (Option<Spec>, Option<String>) {
 
 /// What is known of the event that an agent's amendment answers.
 enum Event {
-    /// It has happened.
-    Found,
+    /// It has happened, at that slice.
+    Found(Option<SliceId>),
     /// There are journals, and it is in none.
     Missing,
     /// There are no journals here.
     Unknown,
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use crate::{
-    base::{Oid, Sha256, SpecId},
+    base::{Oid, Sha256, SpecId, Timestamp},
     git::{BString, Mode, NewCommit},
     spec::{self, model::Spec},
     store::{
         record::{self, By, Content, Kind, NewRecord},
+        run::{Limits, RunAnchor},
         testing::Fixture,
     },
 };
@@ -32,26 +33,38 @@ pub fn small(title: &str) -> Spec {
     spec::parse(whole.to_string().as_bytes()).unwrap()
 }
 
-/// Appends a record, a minute after the last.
+/// Appends a record, a minute after the last; amendments are of tier 2.
 pub fn put(f: &Fixture, kind: Kind, spec: &Spec) -> Oid {
-    let (bytes, files) = (spec::write(spec), BTreeMap::<Sha256, Vec<u8>>::new());
-    let content = (!kind.keeps_content()).then_some(Content { spec: &bytes, files: &files });
     let tier = matches!(kind, Kind::Amend | Kind::Retire).then_some(2);
+    put_by(f, kind, &spec::write(spec), By::User, tier, None)
+}
+
+/// The same by anybody, with any bytes.
+pub fn put_by(f: &Fixture, kind: Kind, bytes: &[u8], by: By, tier: Option<u8>, trigger: Option<&str>) -> Oid {
+    let files = BTreeMap::<Sha256, Vec<u8>>::new();
+    let content = (!kind.keeps_content()).then_some(Content { spec: bytes, files: &files });
     let reason = if tier.is_some() { "It has to be." } else { "" };
-    let new = NewRecord {
-        kind,
-        by: By::User,
-        title: &spec.title,
-        reason,
-        trigger: None,
-        tier,
-        content,
-        cost: None,
-        merges: None,
-    };
+    let new = NewRecord { kind, by, title: "Jot", reason, trigger, tier, content, cost: None, merges: None };
     f.advance(60);
-    let tip = record::tip(&f.store.repo, &spec.id).unwrap();
-    record::append(&f.store, &spec.id, new, tip).unwrap().commit
+    let tip = record::tip(&f.store.repo, &jot()).unwrap();
+    record::append(&f.store, &jot(), new, tip).unwrap().commit
+}
+
+/// The anchor of a run that builds a version.
+pub fn anchor(f: &Fixture, run: &str, spec_commit: Oid) -> RunAnchor {
+    RunAnchor {
+        format: 1,
+        run: run.parse().unwrap(),
+        spec: jot(),
+        spec_commit,
+        target: "refs/heads/otto/jot".into(),
+        base: f.head(),
+        limits: Limits::default(),
+        agents: BTreeMap::new(),
+        prompts: BTreeMap::new(),
+        schemas: BTreeMap::new(),
+        created: Timestamp::from_secs(1_700_000_000),
+    }
 }
 
 /// compile, approve, amend, amend: titles a, a, b, c.

@@ -1,7 +1,7 @@
 //! What shows that a history was tampered with though each of its records is fine: objects that git replaces, a shallow
 //! clone's edge, and records that the ref once named.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use super::{Code, Violation};
 use crate::{
@@ -41,29 +41,43 @@ pub(super) const UNSHALLOW: &str = "git fetch --unshallow; then git otto fetch";
 /// Where git keeps what it shows instead of objects.
 pub(super) const REPLACED: &str = "refs/replace/";
 
+/// Lines of a reflog that are followed: a history that was moved about more often shows by fewer.
+const FOLLOWED: usize = 8;
+
 /// The first record that the ref of a spec once named, by its reflog, and whose history up to `tip` no longer holds it: a
 /// history only grows, so somebody moved it back or onto another line. What was never a sound history is no loss.
 pub(super) fn lost(repo: &Repo, id: &SpecId, tip: Oid) -> Result<Option<Violation>, Failure> {
     let name = names::spec(id);
-    let had: BTreeSet<Oid> = repo.reflog(&name)?.into_iter().filter(|h| *h != tip).collect();
-    if had.is_empty() {
+    let had = repo.reflog(&name)?;
+    if had.iter().all(|h| *h == tip) {
         return Ok(None);
     }
-    let held: HashSet<Oid> = record::objects(repo, tip).into_keys().collect();
-    let gone = had.into_iter().filter(|h| !held.contains(h) && record::verify(repo, id, *h).is_empty());
-    // What came at once, as by a fetch, shows as its last record only.
-    let mut lost = Vec::new();
-    for last in gone {
-        let steps = record::history(repo, last)?;
-        lost.extend(
-            steps.into_iter().filter(|s| !held.contains(&s.commit)).map(|s| (s.record.time.secs, s.commit, last)),
-        );
+    // What is held, and then what was found to be lost: the newest line holds most of the others.
+    let mut known: HashSet<Oid> = record::objects(repo, tip).into_keys().collect();
+    // What gave way when two histories were brought together is kept, and named.
+    for (_, kept) in repo.refs().list(&names::rescue_spec_prefix(id))? {
+        known.extend(record::objects(repo, kept).into_keys());
+    }
+    let (mut lost, mut followed) = (Vec::new(), 0);
+    for last in had.into_iter().rev() {
+        if followed == FOLLOWED || !known.insert(last) {
+            continue;
+        }
+        followed += 1;
+        if !record::verify(repo, id, last).is_empty() {
+            continue;
+        }
+        for step in record::history(repo, last)? {
+            if step.commit == last || known.insert(step.commit) {
+                lost.push((step.record.time.secs, step.commit, last));
+            }
+        }
     }
     Ok(lost.into_iter().min().map(|(_, first, last)| {
         let message = format!("the record {} is no longer in the history, though {name} has held it", first.short());
         let (last, tip) = (last.short(), tip.short());
         let hint =
-            format!("git update-ref {name} {last}; if {tip} is right after all: git reflog expire --expire=now {name}");
+            format!("git update-ref {name} {last}; if {tip} is right after all: git reflog expire --expire=all {name}");
         Violation { code: Code::Rewound, place: format!("spec {id}"), commit: Some(first), message, hint }
     }))
 }

@@ -74,6 +74,25 @@ fn what_nothing_proves_is_shown_and_cannot_be_approved() {
 }
 
 #[test]
+fn a_person_writes_the_checks_and_then_it_can_be_approved() {
+    let s = Sandbox::new();
+    fixture(&s, "spec-kit/specs", "repo/specs");
+    s.otto(&["import", "--from", "spec-kit", "specs/001-reading-list"]).exits(0);
+    let shown = s.otto(&["show", "reading-list"]).exits(0).stdout;
+    let written: String = shown
+        .lines()
+        .map(|line| match line.starts_with("Invariant: `false`: ") {
+            true => "Check: `./books list` exits 0.\n".to_owned(),
+            false => format!("{line}\n"),
+        })
+        .collect();
+    assert_eq!(written.matches("Check: `./books list` exits 0.").count(), 9, "{shown}");
+    s.write("written.md", written);
+    s.otto(&["edit", "reading-list", "--file", "../written.md"]).exits(0);
+    s.otto(&["approve", "reading-list", "--yes"]).exits(0);
+}
+
+#[test]
 fn capabilities_and_changes_of_openspec() {
     let s = Sandbox::new();
     fixture(&s, "openspec/openspec", "repo/openspec");

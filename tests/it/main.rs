@@ -4,6 +4,8 @@
 
 #[cfg(feature = "faults")]
 mod acp;
+mod amend;
+mod ci;
 mod crash;
 mod fake_agent;
 #[cfg(feature = "faults")]
@@ -27,6 +29,8 @@ mod sessions;
 #[allow(dead_code, reason = "every module of tests uses a part of it")]
 mod support;
 mod support_tests;
+#[cfg(feature = "faults")]
+mod sync;
 #[cfg(target_os = "linux")]
 mod theirs;
 mod verify;

@@ -116,7 +116,7 @@ pub fn merge_parts(
     // Orders last: they follow from what there is. `Place` sorts them so.
     for place in places {
         let three = Three { base: base.get(place), ours: ours.get(place), theirs: theirs.get(place) };
-        let clash = slice_of(place).is_some_and(|id| clashes.contains(id)) && three.ours != three.theirs;
+        let clash = place.slice().is_some_and(|id| clashes.contains(id)) && three.ours != three.theirs;
         let agreed = if clash { None } else { agreed(place, &three) };
         let choice = if agreed.is_none() { decide(place) } else { Choice::Open };
         let value = match (agreed, choice, place) {
@@ -162,8 +162,7 @@ pub fn contents(
     ours: &BTreeMap<Sha256, Vec<u8>>,
     theirs: &BTreeMap<Sha256, Vec<u8>>,
 ) -> BTreeMap<Sha256, Vec<u8>> {
-    let named = spec.files.iter().map(|f| f.sha256).chain(spec.checks().flat_map(|(_, c)| c.files.values().copied()));
-    named.filter_map(|d| Some((d, ours.get(&d).or_else(|| theirs.get(&d))?.clone()))).collect()
+    spec.contents().filter_map(|d| Some((d, ours.get(&d).or_else(|| theirs.get(&d))?.clone()))).collect()
 }
 
 /// One piece in three versions.
@@ -196,15 +195,6 @@ fn agreed(place: &Place, three: &Three<'_>) -> Option<Option<Value>> {
     }
 }
 
-/// The slice that a piece belongs to.
-fn slice_of(place: &Place) -> Option<&SliceId> {
-    match place {
-        Place::Slice(id) | Place::SliceField(id, _) | Place::Check(Some(id), _) | Place::File(id, ..) => Some(id),
-        Place::Order(List::Checks(id)) => Some(id),
-        _ => None,
-    }
-}
-
 /// Slices that one side removed while the other changed anything in them, or that both added, and not alike.
 fn clashes<'a>(base: &'a Parts, ours: &'a Parts, theirs: &'a Parts) -> BTreeSet<&'a SliceId> {
     let (base, ours, theirs) = (groups(base), groups(ours), groups(theirs));
@@ -231,7 +221,7 @@ type Groups<'a> = BTreeMap<&'a SliceId, BTreeMap<&'a Place, &'a Value>>;
 fn groups(parts: &Parts) -> Groups<'_> {
     let mut out = Groups::new();
     for (place, value) in parts {
-        if let Some(id) = slice_of(place) {
+        if let Some(id) = place.slice() {
             out.entry(id).or_default().insert(place, value);
         }
     }

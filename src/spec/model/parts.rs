@@ -52,6 +52,17 @@ pub enum List {
     Files,
 }
 
+impl Place {
+    /// The slice that the piece belongs to.
+    pub fn slice(&self) -> Option<&SliceId> {
+        match self {
+            Place::Slice(id) | Place::SliceField(id, _) | Place::Check(Some(id), _) | Place::File(id, ..) => Some(id),
+            Place::Order(List::Checks(id)) => Some(id),
+            _ => None,
+        }
+    }
+}
+
 impl List {
     /// The place of the piece that an entry of the order names.
     pub fn place(&self, id: &Value) -> Option<Place> {

@@ -3,10 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Slice, Spec};
+use super::{Slice, Spec, Structure};
 use crate::{
     base::{SliceId, glob, text},
-    checks::{self, model::Check},
+    checks::{
+        self,
+        model::{Check, CheckKind, Gate},
+    },
 };
 
 mod opposite;
@@ -44,6 +47,7 @@ fn one(spec: &Spec, id: &str) -> Result<Spec, Vec<String>> {
     after.slices = std::mem::take(&mut parted.kept);
     after.cross_slice_checks = std::mem::take(&mut parted.cross);
     after.files.retain(|f| !parted.gone.contains(&f.slice));
+    parted.relied_on(spec, &after, &mut wrong);
     for slice in after.slices.iter().filter(|s| s.checks.is_empty()) {
         wrong.push(format!("slice `{}` would have no check left: give one to what stays of it", slice.id));
     }
@@ -164,7 +168,7 @@ fn removal(
                 let own = free(&format!("{}-gone", check.id), |n| taken(&checks, n));
                 checks.push(Check { id: own, ..opposite });
             }
-            None if check.gate == checks::model::Gate::Keeps => {}
+            None if check.gate == Gate::Keeps => {}
             // Its files being gone says enough.
             None if files && slice.is_some_and(|s| parted.gone.contains(&s.id)) => {}
             None => wrong.push(format!(
@@ -204,23 +208,61 @@ fn removal(
 }
 
 impl Parted<'_> {
-    /// A check that the files of the slices that go are gone too, as far as nobody else can need them.
-    fn absence(&self, before: &Spec, after: &Spec) -> Option<Check> {
-        let needed = |id: &SliceId| before.slices.iter().any(|s| !self.gone.contains(&s.id) && s.deps.contains(id));
-        let gone = before.slices.iter().filter(|s| self.gone.contains(&s.id) && !needed(&s.id));
+    /// Files that slices which go made, and which no other slice can make.
+    fn orphans<'s>(&self, before: &'s Spec, after: &Spec) -> BTreeMap<&'s str, &'s SliceId> {
+        let gone = before.slices.iter().filter(|s| self.gone.contains(&s.id));
         let paths = gone.flat_map(|s| {
             let blocks = before.files.iter().filter(|f| f.slice == s.id).map(|f| f.path.as_str());
             let literal = s.owned_paths.iter().map(String::as_str).filter(|p| glob::is_literal(p));
-            blocks.chain(literal)
+            blocks.chain(literal).map(|path| (path, &s.id))
         });
         let stays = |path: &str| {
             after.slices.iter().any(|s| glob::any(&s.owned_paths, path))
                 || after.contracts.iter().any(|c| c.path == path)
                 || glob::any(&after.shared_scaffold, path)
         };
-        let paths: BTreeSet<&str> = paths.filter(|path| !stays(path)).collect();
-        opposite::absence(&paths)
+        paths.filter(|(path, _)| !stays(path)).collect()
     }
+
+    /// Whoever stays must not run what goes.
+    fn relied_on(&self, before: &Spec, after: &Spec, wrong: &mut Vec<String>) {
+        let started = match &after.structure {
+            Structure::Cli(cli) => cli.entrypoint.as_str(),
+            _ => "",
+        };
+        for (path, slice) in self.orphans(before, after) {
+            if words(started).any(|word| word == path) {
+                wrong.push(format!(
+                    "the product is started by `{path}`, which only slice `{slice}` makes, and that goes"
+                ));
+            }
+            for (_, check) in after.checks() {
+                let run = match &check.kind {
+                    CheckKind::CliProbe { command, shell, .. } => [command.as_slice(), shell.as_slice()].concat(),
+                    CheckKind::RepoTest { command, .. } | CheckKind::BrowserJourney { command, .. } => command.clone(),
+                    CheckKind::Pytest { selector } => vec![selector.clone()],
+                    CheckKind::ApiProbe { .. } | CheckKind::StateInvariant { .. } => Vec::new(),
+                };
+                if run.iter().flat_map(|text| words(text)).any(|word| word == path) {
+                    let text = format!("which only slice `{slice}` makes, and that goes");
+                    wrong.push(format!("check `{}` runs `{path}`, {text}", check.id));
+                }
+            }
+        }
+    }
+
+    /// A check that the files of the slices that go are gone too, as far as nobody else can need them.
+    fn absence(&self, before: &Spec, after: &Spec) -> Option<Check> {
+        let needed = |id: &SliceId| before.slices.iter().any(|s| !self.gone.contains(&s.id) && s.deps.contains(id));
+        let paths = self.orphans(before, after).into_iter().filter(|(_, slice)| !needed(slice));
+        opposite::absence(&paths.map(|(path, _)| path).collect())
+    }
+}
+
+/// What may be paths in a script.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let part = |c: char| !(c.is_alphanumeric() || "._-/+@".contains(c));
+    text.split(part).map(|word| word.strip_prefix("./").unwrap_or(word))
 }
 
 /// A name as slices may have one.

@@ -159,8 +159,13 @@ impl Rejection {
     }
 
     /// The spec is another one than the author read.
-    pub fn stale_base(spec: &SpecId, message: impl AsRef<str>) -> Rejection {
-        Rejection::new(Code::StaleBase, "", message, format!("git otto log -p {spec}    (then make the change again)"))
+    pub fn stale_base(spec: &SpecId, place: impl fmt::Display, message: impl AsRef<str>) -> Rejection {
+        Rejection::new(
+            Code::StaleBase,
+            place,
+            message,
+            format!("git otto log -p {spec}    (then make the change again)"),
+        )
     }
 }
 
@@ -208,7 +213,7 @@ fn agents(before: &Spec, changes: &[Change], slice: Option<&SliceId>, trigger: O
         reject(Code::UnknownSlice, &"", format!("the spec has no slice `{slice}`"));
         return out;
     }
-    let touched: BTreeSet<&SliceId> = changes.iter().filter_map(|c| slice_of(&c.place)).collect();
+    let touched: BTreeSet<&SliceId> = changes.iter().filter_map(|c| c.place.slice()).collect();
     let own = match (slice, touched.len()) {
         (None, 2..) => {
             let names: Vec<String> = touched.iter().map(|s| format!("`{s}`")).collect();
@@ -229,7 +234,7 @@ fn agents(before: &Spec, changes: &[Change], slice: Option<&SliceId>, trigger: O
             _ if Tier::of(change) == Tier::Whole => {
                 reject(Code::Tier2Violation, place, format!("that is for a person to change; {may}"));
             }
-            _ if slice_of(place) != own => {
+            _ if place.slice() != own => {
                 let own = own.map(|s| format!(" `{s}`")).unwrap_or_default();
                 reject(Code::ScopeViolation, place, format!("an agent changes its own slice{own} only"));
             }
@@ -255,15 +260,6 @@ fn agents(before: &Spec, changes: &[Change], slice: Option<&SliceId>, trigger: O
         }
     }
     out
-}
-
-/// The slice that a piece belongs to.
-fn slice_of(place: &Place) -> Option<&SliceId> {
-    match place {
-        Place::Slice(id) | Place::SliceField(id, _) | Place::Check(Some(id), _) | Place::File(id, ..) => Some(id),
-        Place::Order(List::Checks(id)) => Some(id),
-        _ => None,
-    }
 }
 
 fn patterns(value: &Option<serde_json::Value>) -> Vec<String> {

@@ -75,12 +75,32 @@ pub struct Appended {
 /// A compile or edit with the content that is there, an approve of what is approved and a close of what is closed
 /// change nothing and give the current record.
 pub fn append(store: &Store, spec: &SpecId, new: NewRecord<'_>, expected: Option<Oid>) -> Result<Appended> {
-    let refused = |why: String| Error::Refused { spec: spec.clone(), why };
     let found = tip(&store.repo, spec)?;
     if found != expected {
         return Err(moved(store, spec, found));
     }
-    let current = expected.map(|tip| load(&store.repo, tip)).transpose()?;
+    let why = format!("{} {spec}", new.kind.word());
+    let made = prepare(store, spec, new, expected)?;
+    if made.new {
+        advance(store, spec, expected, made.commit, &why)?;
+    }
+    Ok(made)
+}
+
+/// Lets a spec go on from `expected` to a record that was prepared, else [`Error::Moved`].
+pub fn advance(store: &Store, spec: &SpecId, expected: Option<Oid>, to: Oid, why: &str) -> Result<()> {
+    store.world.faults.hit(Point::SpecAppendBeforeSwap)?;
+    let edit = RefEdit { name: names::spec(spec), old: expected.map_or(Old::Absent, Old::Is), new: Some(to) };
+    match store.swap(&[edit], why)? {
+        Swap::Done => Ok(()),
+        Swap::Lost { found, .. } => Err(moved(store, spec, found)),
+    }
+}
+
+/// Writes a record that follows `parent`, and moves no ref: what [`append`] does, for a history that goes on elsewhere.
+pub fn prepare(store: &Store, spec: &SpecId, new: NewRecord<'_>, parent: Option<Oid>) -> Result<Appended> {
+    let refused = |why: String| Error::Refused { spec: spec.clone(), why };
+    let current = parent.map(|tip| load(&store.repo, tip)).transpose()?;
     let phase = current.as_ref().map(|c| c.record.kind.phase());
     let content = match (&new.content, &current) {
         (Some(content), _) => *content,
@@ -111,12 +131,7 @@ pub fn append(store: &Store, spec: &SpecId, new: NewRecord<'_>, expected: Option
     spec_bytes(spec, content.spec).map_err(|b| refused(b.message))?;
 
     let commit = write(store, spec, &new, content, current.as_ref())?;
-    store.world.faults.hit(Point::SpecAppendBeforeSwap)?;
-    let edit = RefEdit { name: names::spec(spec), old: expected.map_or(Old::Absent, Old::Is), new: Some(commit) };
-    match store.swap(&[edit], &format!("{} {spec}", new.kind.word()))? {
-        Swap::Done => Ok(Appended { commit, new: true }),
-        Swap::Lost { found, .. } => Err(moved(store, spec, found)),
-    }
+    Ok(Appended { commit, new: true })
 }
 
 fn within_bounds(content: Content<'_>) -> std::result::Result<(), String> {

@@ -33,6 +33,20 @@ fn a_finished_spec_is_closed_once_and_changes_no_more() {
     assert_eq!((&again["schema"], &again["new"]), (&json!("otto.close/1"), &json!(false)));
     assert_eq!(again["left"]["branch"], "refs/heads/otto/one");
     assert_eq!(ours(&s), closed);
+    // The copy in the checkout goes when that is said, but not with what somebody wrote into it.
+    s.git(&["merge", "-q", "otto/one"]);
+    let copy = s.path("repo/.otto/specs/one.json");
+    let out = s.otto(&["close", "one"]).exits(0);
+    assert!(out.stderr.contains("git otto close one --write") && copy.exists(), "{out}");
+    let bytes = std::fs::read_to_string(&copy).unwrap();
+    s.write("repo/.otto/specs/one.json", bytes.replace("Some files", "Other files"));
+    let out = s.otto(&["close", "one", "--write"]).exits(0);
+    assert!(out.stderr.contains("holds edits") && copy.exists(), "{out}");
+    s.write("repo/.otto/specs/one.json", bytes);
+    let out = s.otto(&["close", "one", "--write", "--json"]).exits(0);
+    assert_eq!(out.json()["left"]["working_copy"], "removed");
+    assert!(!copy.exists() && s.path("repo/a.txt").exists());
+    s.git(&["commit", "-qam", "Archive"]);
     refuses(&s, "repo", &["run", "one"], 8, "the spec one is closed", "--id");
     refuses(&s, "repo", &["close", "two"], 2, "there is no spec two here", "git otto status");
     assert_sound(&s);

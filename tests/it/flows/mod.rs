@@ -11,6 +11,7 @@ mod prose;
 mod queue;
 mod real;
 mod refusals;
+mod requests;
 mod slices;
 
 use std::path::Path;

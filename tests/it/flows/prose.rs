@@ -319,7 +319,7 @@ fn what_is_refused_before_anything_is_paid_for() {
 fn a_request_is_journalled_and_lands_nowhere() {
     let s = sandbox();
     s.commit("Ignore", &[(".gitignore", ".otto-*\n")]);
-    let request = r#"{"kind":"amendment","reason":"R1 says too little","change":{"tasks":["more"]}}"#;
+    let request = r#"{"kind":"contract","reason":"R1 says too little","change":{"path":"b.txt"}}"#;
     let agent = agent(&s, json!({"a": {"1": [right("a"), write(".otto-request.json", request)]}}));
     let run = run(&s, &intent("One", "", &[("a", &[], plain("a"))], ""), &agent, &[]).ends(0);
     let told = run.told("amendment.requested", "a");
@@ -329,38 +329,14 @@ fn a_request_is_journalled_and_lands_nowhere() {
     assert_sound(&s);
 }
 
-/// Runs the program with a terminal on which a person types; what it said there.
-fn typed(s: &Sandbox, args: &[&str], lines: &str) -> (super::super::support::Output, String) {
-    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-    use std::{fs::File, io::Read as _, io::Write as _};
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&master).unwrap();
-    unlockpt(&master).unwrap();
-    let name = ptsname(&master, Vec::new()).unwrap();
-    let terminal = || File::options().read(true).write(true).open(Path::new(name.to_str().unwrap())).unwrap();
-    let mut command = s.otto_command("repo", args);
-    command.stdin(terminal()).stderr(terminal()).stdout(std::process::Stdio::piped());
-    let child = command.spawn().unwrap();
-    drop(command);
-    let mut master = File::from(master);
-    master.write_all(lines.as_bytes()).unwrap();
-    let out = child.wait_with_output().unwrap();
-    let mut said = Vec::new();
-    // The other end is closed: what is left is read up to the error that says so.
-    let _ = master.read_to_end(&mut said);
-    let said = String::from_utf8_lossy(&said).into_owned();
-    let (command, code) = (format!("{args:?}"), out.status.code().unwrap());
-    let stdout = String::from_utf8_lossy(&out.stdout).into_owned();
-    (super::super::support::Output { command, code, stdout, stderr: said.clone() }, said)
-}
-
 #[test]
 fn who_reads_the_spec_can_ask_for_another_one_with_a_remark() {
     let s = sandbox();
     let second = json!([{"keep_task": s.path("question")}, {"answer": spec(&["a"])}]);
     let agent = answering(&s, &[answer(spec(&["a", "b"])), second], &[]);
-    let (out, said) = typed(&s, &["run", "--agent", &agent, PROSE], "a\nOnly the word a, please.\nx\ny\n");
-    let out = out.exits(0);
+    let args = ["run", "--agent", &agent, PROSE];
+    let out = s.typed(&args, &[], "a\nOnly the word a, please.\nx\ny\n").exits(0);
+    let said = &out.stderr;
     assert!(out.stdout.contains("passed: 1 slice landed"), "{out}");
     assert!(said.contains("[a]sk again") && said.contains("what should be different?"), "{said}");
     assert!(said.contains("none of y, a and q") && said.contains("Who writes the code: command:"), "{said}");
@@ -376,8 +352,7 @@ fn who_reads_the_spec_can_ask_for_another_one_with_a_remark() {
 fn who_quits_keeps_the_draft() {
     let s = sandbox();
     let agent = answering(&s, &[answer(spec(&["a"]))], &[]);
-    let (out, said) = typed(&s, &["run", "--agent", &agent, PROSE], "q\n");
-    out.exits(8);
-    assert!(said.contains("Later: git otto run words"), "{said}");
+    let out = s.typed(&["run", "--agent", &agent, PROSE], &[], "q\n").exits(8);
+    assert!(out.stderr.contains("Later: git otto run words"), "{out}");
     assert_eq!(stored(&s, "words").1["kind"], "compile");
 }

@@ -162,7 +162,8 @@ fn into_a_tracked_folder_only_when_told() {
 fn what_somebody_changed_since_is_told_and_left() {
     let t = Team::hooked();
     t.s.git(&["config", "user.nickname", "ann"]);
-    let theirs = t.s.script("repo/.git/hooks/pre-push", "#!/bin/sh\nexit 0\n");
+    let shim = if configured() { "repo/.git/otto/hooks/pre-push" } else { "repo/.git/hooks/pre-push" };
+    let theirs = t.s.script(shim, "#!/bin/sh\nexit 0\n");
     let said = t.otto("repo", &["hooks", "uninstall", "--yes"]).exits(0);
     assert!(said.stderr.contains("pre-push was changed by somebody else"), "{said}");
     assert_eq!(fs::read_to_string(theirs).unwrap(), "#!/bin/sh\nexit 0\n");
@@ -173,11 +174,22 @@ fn what_somebody_changed_since_is_told_and_left() {
 #[test]
 fn a_hook_that_git_does_not_reach_is_told() {
     let t = Team::hooked();
-    t.s.git(&["config", "core.hooksPath", "/nowhere"]);
-    assert!(states(&t, "repo").iter().all(|(_, state)| state == "missing"));
-    t.s.git(&["config", "--unset", "core.hooksPath"]);
+    let hook = match configured() {
+        true => {
+            t.s.git(&["config", "hook.otto-pre-commit.enabled", "false"]);
+            assert_eq!(states(&t, "repo")[0], ("pre-commit".into(), "silent".into()));
+            t.s.git(&["config", "--unset", "hook.otto-pre-commit.enabled"]);
+            t.s.path("repo/.git/otto/hooks/pre-commit")
+        }
+        false => {
+            t.s.git(&["config", "core.hooksPath", "/nowhere"]);
+            assert!(states(&t, "repo").iter().all(|(_, state)| state == "missing"));
+            t.s.git(&["config", "--unset", "core.hooksPath"]);
+            t.s.path("repo/.git/hooks/pre-commit")
+        }
+    };
+    all_answer(&t, "repo");
     // A file that is there, and in whose place the canary finds nothing.
-    let hook = t.s.path("repo/.git/hooks/pre-commit");
     fs::set_permissions(&hook, fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(states(&t, "repo")[0], ("pre-commit".into(), "silent".into()));
     let said = t.s.otto(&["hooks", "status"]).exits(0);

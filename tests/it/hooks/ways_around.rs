@@ -1,4 +1,5 @@
-//! Ways around the hooks of people: a server that has hooks of its own refuses what comes of each.
+//! Ways around the hooks of people: a server that has hooks of its own refuses what comes of each, and where there is none,
+//! `verify --ci` flags it.
 
 use std::path::PathBuf;
 
@@ -26,16 +27,20 @@ const WAYS: &[(&str, &str)] = &[
         "git commit -q --allow-empty -m mine; cat $EDITED > $COPY; git commit -qa --no-verify --amend -m x",
     ),
     ("am --no-verify", "git -C ../bad format-patch -q -1 --stdout edited | git am -q --no-verify"),
-    ("-c core.hooksPath", "cat $EDITED > $COPY; git -c core.hooksPath=/dev/null commit -qam x"),
+    (
+        "-c core.hooksPath",
+        "cat $EDITED > $COPY; git -c core.hooksPath=/dev/null -c hook.otto-pre-commit.enabled=false commit -qam x",
+    ),
     (
         "GIT_CONFIG_COUNT",
-        "cat $EDITED > $COPY; GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=core.hooksPath GIT_CONFIG_VALUE_0=/dev/null git commit -qam x",
+        "cat $EDITED > $COPY; GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_0=core.hooksPath GIT_CONFIG_VALUE_0=/dev/null \
+         GIT_CONFIG_KEY_1=hook.otto-pre-commit.enabled GIT_CONFIG_VALUE_1=false git commit -qam x",
     ),
     (
         "GIT_CONFIG_PARAMETERS",
-        "cat $EDITED > $COPY; GIT_CONFIG_PARAMETERS=\"'core.hooksPath=/dev/null'\" git commit -qam x",
+        "cat $EDITED > $COPY; GIT_CONFIG_PARAMETERS=\"'core.hooksPath=/dev/null' 'hook.otto-pre-commit.enabled=false'\" git commit -qam x",
     ),
-    ("a hook that cannot be run", "chmod -x .git/hooks/pre-commit; cat $EDITED > $COPY; git commit -qam x"),
+    ("hooks that are taken away", "git otto hooks uninstall --yes >&2; cat $EDITED > $COPY; git commit -qam x"),
     ("a PATH without the program", "cat $EDITED > $COPY; PATH=$PLAIN git commit -qam x"),
     (
         "commit-tree and update-ref",
@@ -89,7 +94,7 @@ fn scene() -> (Team, Vec<(&'static str, String)>) {
     (t, vars)
 }
 
-/// What came of a way is refused by the server, which has what it had.
+/// What came of a way is refused by the server, which has what it had, and flagged.
 fn is_prevented(t: &Team, what: &str) {
     let history = t.s.git(&["--no-replace-objects", "log", "--format=%H", "origin/main..main", "--", COPY]);
     assert!(!history.is_empty(), "{what}: the edit is not there");
@@ -99,6 +104,8 @@ fn is_prevented(t: &Team, what: &str) {
         assert!(said.code != 0 && said.stderr.contains("remote: refused: .otto/specs/word.json"), "{what}: {said}");
     }
     assert_eq!(t.s.git_in("server.git", &["for-each-ref"]), before, "{what}");
+    let flagged = t.otto("repo", &["verify", "--ci", "origin/main..main"]);
+    assert!(flagged.code == 8 && flagged.stderr.contains(COPY), "{what}: {flagged}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod amend;
 pub mod model;
 mod snapshot;
 pub mod task;
+mod terminal;
 
 use std::{
     cell::RefCell,

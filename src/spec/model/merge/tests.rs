@@ -208,7 +208,7 @@ fn merging_is_commutative_associative_idempotent_and_loses_nothing() {
                     let Conflict::Piece(piece) = conflict else { panic!("of no piece") };
                     let Disputed { place, base: was, ours, theirs } = *piece;
                     prop_assert_ne!(&ours, &theirs, "{}", place);
-                    let told = slice_of(&place).is_some() || (was != ours && was != theirs);
+                    let told = place.slice().is_some() || (was != ours && was != theirs);
                     prop_assert!(told, "{} has one side only", place);
                 }
                 for decided in [Side::Ours, Side::Theirs] {

@@ -128,6 +128,19 @@ fn what_cannot_be_resolved_is_named() {
     value["slices"][0]["requirements"] = json!(["R1", "R2"]);
     value["slices"][0]["checks"][0]["proves"] = json!(["R1"]);
     assert_eq!(refused(&value, "R1"), ["slice `add` would have no check left: give one to what stays of it"]);
+    // The program itself, by which all others are started.
+    let mut value = jot();
+    for slice in [1, 2] {
+        value["slices"][slice]["owned_paths"].as_array_mut().unwrap().remove(0);
+    }
+    assert_eq!(
+        refused(&value, "R1"),
+        [
+            "the product is started by `jot`, which only slice `add` makes, and that goes",
+            "check `list-1` runs `jot`, which only slice `add` makes, and that goes",
+            "check `done-1` runs `jot`, which only slice `add` makes, and that goes",
+        ]
+    );
     let mut value = jot();
     value["services"] = json!([{"id": "web", "command": ["./jot"], "ready": {"tcp": true}}]);
     value["slices"][2]["owned_paths"] = json!(["jot"]);

@@ -178,7 +178,7 @@ fn what_is_found_elsewhere_has_its_words_here() {
         Rejection::trigger_not_found(&id, "w-1"),
         Rejection::invalid_field("/slices/0", "is not of type object"),
         Rejection::chain_broken(&id, "x"),
-        Rejection::stale_base(&id, "it moved on"),
+        Rejection::stale_base(&id, "", "it moved on"),
     ];
     let words: Vec<String> = told.iter().map(|r| format!("{r} > {}", r.hint)).collect();
     assert_eq!(
