@@ -18,11 +18,10 @@ use crate::{
         self,
         model::{Spec, change, parts},
     },
-    store::{self, record},
+    store::{self, names, record},
 };
 
-/// Where the copies stand in a checkout.
-pub const COPIES: &str = ".otto/specs";
+pub use crate::store::names::COPIES;
 
 /// Versions that an edited copy is held against to find the one that it came from.
 const MAX_COMPARED: usize = 200;
@@ -183,7 +182,13 @@ impl Judge<'_> {
             && spec.id != id
         {
             let what = format!("holds the spec `{}`", spec.id);
-            self.bad(Code::CopyMisnamed, at, name, &what, format!("git mv {} {}", path(name), path_of(&spec.id)));
+            self.bad(
+                Code::CopyMisnamed,
+                at,
+                name,
+                &what,
+                format!("git mv {} {}", path(name), names::working_copy(&spec.id)),
+            );
             return Ok(None);
         }
         let Some(chain) = self.chain(at, name, &id)? else { return Ok(None) };
@@ -266,10 +271,6 @@ impl Judge<'_> {
 /// The path of a copy from the root of a checkout, fit to be shown.
 fn path(name: &str) -> String {
     format!("{COPIES}/{}", crate::base::text::one_line(name, 120))
-}
-
-fn path_of(id: &SpecId) -> String {
-    format!("{COPIES}/{id}.json")
 }
 
 fn id_of(name: &str) -> Option<SpecId> {
