@@ -97,3 +97,52 @@ fn what_an_auditor_noted_is_held_against_what_is_there() {
     assert_eq!(codes(&out), ["rewound"]);
     assert_eq!(out.json()["violations"][0]["commit"], noted);
 }
+
+#[test]
+fn a_history_that_was_tampered_with_fails_and_its_first_bad_record_is_named() {
+    let s = example();
+    let name = "refs/otto/specs/jot";
+    let rev = |rev: &str| s.git(&["rev-parse", rev]);
+    let (tip, first) = (rev(name), rev("refs/otto/specs/jot~1"));
+    let fails = |code: &str, commit: &str| {
+        let out = s.otto(&["verify", "jot", "--json"]).exits(8);
+        let found = &out.json()["violations"][0];
+        assert_eq!((&found["code"], &found["commit"]), (&code.into(), &commit.into()), "{out}");
+        let error: Value = serde_json::from_str(&out.stderr).unwrap();
+        assert!(error["error"]["message"].as_str().unwrap().contains(&commit[..10]), "{out}");
+    };
+    let good = || s.otto(&["verify", "jot"]).exits(0);
+    good();
+
+    s.git(&["replace", &tip, &first]);
+    fails("replaced", &tip);
+    s.git(&["replace", "-d", &tip]);
+
+    s.write("repo/.git/shallow", format!("{tip}\n"));
+    fails("shallow", &tip);
+    std::fs::remove_file(s.path("repo/.git/shallow")).unwrap();
+
+    let commit = format!("{}\n", s.git(&["--no-replace-objects", "cat-file", "commit", &tip]));
+    let tree = (rev(&format!("{tip}^{{tree}}")), rev("HEAD^{tree}"));
+    for forged in [
+        commit.replace(" +0000\n", " +0100\n"),
+        commit.replace(&format!("parent {first}\n"), ""),
+        commit.replace(&tree.0, &tree.1),
+    ] {
+        let forged = s.git_with_input(&["hash-object", "-t", "commit", "-w", "--stdin"], forged.as_bytes());
+        let forged = forged.trim();
+        s.git(&["update-ref", name, forged]);
+        let out = s.otto(&["verify", "jot", "--json"]).exits(8);
+        assert_eq!(out.json()["violations"][0]["commit"], forged, "{out}");
+        s.git(&["update-ref", name, &tip]);
+    }
+
+    let loose = |id: &str| s.path(format!("repo/.git/objects/{}/{}", &id[..2], &id[2..]));
+    let honest = std::fs::read(loose(&tip)).unwrap();
+    std::fs::remove_file(loose(&tip)).unwrap();
+    std::fs::copy(loose(&first), loose(&tip)).unwrap();
+    fails("unreadable", &tip);
+    std::fs::remove_file(loose(&tip)).unwrap();
+    std::fs::write(loose(&tip), honest).unwrap();
+    good();
+}
