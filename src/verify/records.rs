@@ -59,6 +59,9 @@ impl Reader<'_> {
         if let Some(wrong) = wrong.filter(|_| sound) {
             told.push((Code::SpecInvalid, format!("its spec is not valid: {wrong}")));
         }
+        if let Some(lost) = parsed.iter().flat_map(Spec::contents).find(|digest| !looked.files.contains(digest)) {
+            told.push((Code::SpecInvalid, format!("it names the content {lost} and does not hold it")));
+        }
         if matches!(step.record.kind, Kind::Amend | Kind::Retire)
             && let Some(after) = &parsed
             && let Some(before) = step.parents.first().and_then(|p| self.spec(*p))

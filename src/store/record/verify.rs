@@ -1,7 +1,7 @@
 //! The verifier of a spec's history: re-hashes every object that it reads, walks explicit parents, and names the first
 //! bad record first. What it cannot read it reports, and goes on with the rest.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{
     Actor, Code, Kind, Person, Record, Step, Violation,
@@ -26,6 +26,8 @@ pub struct Looked<'a> {
     pub commit: Oid,
     /// The record and the bytes of its spec, where they can be read.
     pub read: Option<(&'a Step, &'a [u8])>,
+    /// The contents that it holds, by digest.
+    pub files: BTreeSet<Sha256>,
     /// Which rules it breaks.
     pub found: Vec<Violation>,
 }
@@ -46,7 +48,7 @@ pub fn verify_each(repo: &Repo, spec: &SpecId, tip: Oid, mut see: impl FnMut(Loo
             None => Err(bad(Code::Unreadable, "the history is too long to be read")),
         };
         match checked {
-            Ok((raw, Checked { record, mut found, spec_bytes })) => {
+            Ok((raw, Checked { record, mut found, spec_bytes, files })) => {
                 if demanded && matches!(record.actor, Actor::User(_)) && !well_signed(repo, commit, raw) {
                     let text = "it has no signature that git accepts, and otto.requireSigned is on";
                     found.push(bad(Code::Unsigned, text));
@@ -54,9 +56,9 @@ pub fn verify_each(repo: &Repo, spec: &SpecId, tip: Oid, mut see: impl FnMut(Loo
                 let step = Step { commit, parents: raw.commit.parents.clone(), record };
                 seen.insert(commit, Seen::of(&step, &seen));
                 let found = found.into_iter().map(|b| b.at(commit)).collect();
-                see(Looked { commit, read: Some((&step, &spec_bytes)), found });
+                see(Looked { commit, read: Some((&step, &spec_bytes)), files, found });
             }
-            Err(b) => see(Looked { commit, read: None, found: vec![b.at(commit)] }),
+            Err(b) => see(Looked { commit, read: None, files: BTreeSet::new(), found: vec![b.at(commit)] }),
         }
     }
 }
@@ -91,6 +93,8 @@ pub(super) struct Checked {
     /// The rules that it breaks.
     pub found: Vec<Bad>,
     pub spec_bytes: Vec<u8>,
+    /// The contents that it holds, by digest.
+    pub files: BTreeSet<Sha256>,
 }
 
 /// Checks one record against its parents. A parent that is not in `seen` has been reported already: what depends on it
@@ -172,7 +176,8 @@ pub(super) fn check(
         rule(change, Code::NoChange, format!("a record of kind {} {text}", record.kind.word()));
     }
     actor(&record, &mut rule);
-    Ok(Checked { record, found, spec_bytes: bytes })
+    let files = leaves.iter().filter(|l| l.path.starts_with("files/")).map(|l| l.digest).collect();
+    Ok(Checked { record, found, spec_bytes: bytes, files })
 }
 
 /// Who may do what.

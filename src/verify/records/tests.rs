@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    base::Sha256,
     journal::{
         Writer,
         event::{Fact, Kind as Event},
@@ -47,6 +48,14 @@ fn what_is_approved_is_whole_and_what_is_a_draft_need_not_be() {
     let mut empty = small("d");
     empty.slices[0].checks.clear();
     put(&f, Kind::Amend, &empty);
+    assert_eq!(codes(&f), [Code::SpecInvalid]);
+
+    // What it names by digest is not there.
+    let f = Fixture::new();
+    four(&f);
+    let mut judged = small("d");
+    judged.slices[0].checks[0].files.insert("test.sh".into(), Sha256::of("exit 1\n"));
+    put(&f, Kind::Amend, &judged);
     assert_eq!(codes(&f), [Code::SpecInvalid]);
 
     // Canonical as JSON, but not as a spec: keys in another order.

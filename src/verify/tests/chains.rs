@@ -11,7 +11,7 @@ use crate::{
     git::{BString, Mode, ObjectKind, Repo},
     spec::{
         self,
-        model::{Spec, tier},
+        model::{Spec, merge, tier},
     },
     store::{
         names,
@@ -193,12 +193,19 @@ impl Chain {
     /// Two amendments of one version, joined.
     fn merge(&self, rng: &mut Rng) {
         let base = self.tip();
-        self.next(rng);
-        let ours = self.tip();
+        let read = |at: Oid| spec::parse(&record::load(&self.f.store.repo, at).unwrap().spec_bytes).unwrap();
+        let agreed = read(base);
+        let change = |title: &str, task: Option<String>| {
+            let mut spec = agreed.clone();
+            spec.title = title.into();
+            spec.slices[0].tasks.extend(task);
+            self.put(Kind::Amend, Some(spec), By::User, None);
+            self.tip()
+        };
+        let ours = change("Both", None);
         self.set_tip(base);
-        self.next(rng);
-        let mut both = spec::parse(&record::load(&self.f.store.repo, self.tip()).unwrap().spec_bytes).unwrap();
-        both.title = "Both".into();
+        let theirs = change(&agreed.title, Some(format!("Task {} of theirs.", rng.below(1000))));
+        let both = merge::merge(&agreed, &read(ours), &read(theirs)).unwrap();
         self.append(Kind::Merge, Some(both), By::Otto, None, Some((ours, base)));
     }
 
