@@ -1,8 +1,16 @@
 //! The index, as far as hooks ask about it: whether the next commit changes a folder.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead as _, BufReader, Read, Seek},
+    path::PathBuf,
+};
 
-use gix::index::{File, decode, entry, extension::Tree};
+use gix::index::{
+    File, decode, entry,
+    extension::{self, Tree},
+};
 
 use super::{BStr, BString, ByteSlice, Error, Head, Repo, Result};
 use crate::base::Oid;
@@ -34,6 +42,12 @@ impl Repo {
         // git writes an index under a lock and has just read this one: its checksum, which takes longer than everything
         // else, is not computed again.
         let path = self.index_path();
+        // The quick way, where the index is of a kind that allows it and remembers the folder.
+        if let Some((root, sparse)) = fs::File::open(&path).ok().and_then(|file| trees(file, self.hash_kind()))
+            && let Some(remembered) = remembered(&root, folder, sparse)
+        {
+            return Ok(remembered != committed);
+        }
         let index = match File::at(&path, self.hash_kind(), true, decode::Options::default()) {
             Ok(index) => index,
             Err(_) if !path.exists() => return Ok(committed.is_some()),
@@ -78,6 +92,51 @@ impl Repo {
     }
 }
 
+/// The trees that an index of format 2 or 3 remembers, and whether it is sparse; its entries are stepped over, which takes a
+/// fraction of reading them. None where the whole has to be read to know. Format: gitformat-index(5).
+fn trees(index: impl Read + Seek, hash: gix::hash::Kind) -> Option<(Tree, bool)> {
+    let mut index = BufReader::with_capacity(1 << 16, index);
+    let mut head = [0; 12];
+    index.read_exact(&mut head).ok()?;
+    let number = |at: usize| Some(u32::from_be_bytes(head.get(at..at + 4)?.try_into().ok()?));
+    if !head.starts_with(b"DIRC") || !(2..=3).contains(&number(4)?) {
+        return None;
+    }
+    // Times, ids of the file, mode and size; the object; flags, of which there may be more; the path, with 1 to 8 NULs.
+    let mut entry = vec![0; 40 + hash.len_in_bytes() + 2];
+    for _ in 0..number(8)? {
+        index.read_exact(&mut entry).ok()?;
+        let flags = u16::from_be_bytes(*entry.last_chunk()?);
+        let before = entry.len() + if flags & 0x4000 == 0 { 0 } else { 2 };
+        let mut read = entry.len();
+        let path = match usize::from(flags & 0xfff) {
+            0xfff => {
+                let mut long = Vec::new();
+                index.seek_relative((before - read) as i64).ok()?;
+                read = before + index.read_until(0, &mut long).ok()?;
+                long.len().checked_sub(1)?
+            }
+            len => len,
+        };
+        let end = (before + path + 8) & !7;
+        index.seek_relative(end.checked_sub(read)? as i64).ok()?;
+    }
+    let mut rest = Vec::new();
+    index.read_to_end(&mut rest).ok()?;
+    let extensions = rest.get(..rest.len().checked_sub(hash.len_in_bytes())?)?;
+    let (mut root, mut sparse) = (None, false);
+    for (signature, chunk) in extension::Iter::new(extensions) {
+        match &signature {
+            // The rest of it is in another file.
+            b"link" => return None,
+            b"sdir" => sparse = true,
+            b"TREE" => root = extension::tree::decode(chunk, hash, None),
+            _ => {}
+        }
+    }
+    Some((root?, sparse))
+}
+
 /// The tree of a folder as the index remembers it (`None` inside: there is no such folder); none where it does not.
 fn remembered(root: &Tree, folder: &BStr, sparse: bool) -> Option<Option<Oid>> {
     let mut at = root;
@@ -95,7 +154,7 @@ fn remembered(root: &Tree, folder: &BStr, sparse: bool) -> Option<Option<Oid>> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, io::Cursor};
 
     use crate::{base::Env, git::Repo, git::testing::Scratch};
 
@@ -142,6 +201,35 @@ mod tests {
             s.git(&args.iter().map(String::as_str).collect::<Vec<_>>());
             assert_eq!(both(&s, &s.env()), (*expected, *expected), "{what}");
         }
+    }
+
+    #[test]
+    fn stepping_over_entries_ends_where_reading_them_does() {
+        let s = begin();
+        fs::write(s.work().join("x"), "x").unwrap();
+        let x = s.git(&["hash-object", "-w", "x"]);
+        let agree = |what: &str| {
+            let tree = s.git(&["write-tree"]);
+            let bytes = fs::read(s.work().join(".git/index")).unwrap();
+            let (root, sparse) = super::trees(Cursor::new(&bytes), gix::hash::Kind::Sha1).unwrap();
+            assert_eq!((root.id.to_string(), sparse), (tree.clone(), false), "{what}");
+            let folder = super::remembered(&root, ".otto/specs".into(), sparse).unwrap().unwrap();
+            assert_eq!(folder.to_string(), s.git(&["rev-parse", &format!("{tree}:.otto/specs")]), "{what}");
+        };
+        agree("short paths");
+        // Every padding, and paths whose length the flags cannot hold.
+        for len in (1..20).chain([4094, 4095, 4096, 5000]) {
+            s.git(&["update-index", "--add", "--cacheinfo", &format!("100644,{x},p{}", "a".repeat(len))]);
+        }
+        agree("paths of all lengths");
+        s.git(&["update-index", "--skip-worktree", "z"]);
+        agree("further flags");
+        let bytes = fs::read(s.work().join(".git/index")).unwrap();
+        for cut in (0..bytes.len()).step_by(7) {
+            super::trees(Cursor::new(&bytes[..cut]), gix::hash::Kind::Sha1);
+        }
+        s.git(&["update-index", "--index-version", "4"]);
+        assert!(super::trees(fs::File::open(s.work().join(".git/index")).unwrap(), gix::hash::Kind::Sha1).is_none());
     }
 
     #[test]
