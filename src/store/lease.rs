@@ -1,4 +1,4 @@
-//! One exclusion (DESIGN 7): a run has one owner, who holds, always in this order,
+//! One exclusion: a run has one owner, who holds, always in this order,
 //!
 //! 1. the flock of the spec, `<common dir>/otto/locks/spec-<spec>.lock`: processes of this machine, released by the
 //!    kernel when the holder dies;

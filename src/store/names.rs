@@ -1,4 +1,4 @@
-//! The only spelling of ref names (DESIGN 4), and back: every name that is written here is read here.
+//! The only spelling of ref names, and back: every name that is written here is read here.
 //!
 //! Ids are checked types, so a name built from them is a valid ref. Each kind has its own folder and a fixed depth,
 //! so no name is a path prefix of another, which git's file backend could not store.

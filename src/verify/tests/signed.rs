@@ -1,4 +1,5 @@
-//! Signatures through git's own programs, with a key that the test makes.
+//! Signatures through git's own programs, with a key that the test makes. Where there is no `ssh-keygen` nothing is signed,
+//! unless `GIT_OTTO_REQUIRE_SSH` is set.
 
 use std::process::Command;
 
@@ -9,12 +10,22 @@ use crate::{
     verify::testing::{jot, put, put_by, small},
 };
 
-/// Makes an ssh key; `ssh-keygen` has to be there.
+/// Whether records can be signed here.
+pub fn is_possible() -> bool {
+    let there = Command::new("ssh-keygen").arg("-?").output().is_ok();
+    assert!(there || std::env::var_os("GIT_OTTO_REQUIRE_SSH").is_none(), "there is no ssh-keygen");
+    if !there {
+        eprintln!("ssh-keygen is not installed, and signatures are not tested");
+    }
+    there
+}
+
+/// Makes an ssh key.
 fn key(f: &Fixture, name: &str) -> String {
     let path = f.dir.path().join(".git").join(name);
     let args = ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"];
     let made = Command::new("ssh-keygen").args(args).arg(&path).status();
-    assert!(made.expect("ssh-keygen (openssh-client) is installed").success());
+    assert!(made.unwrap().success());
     path.to_str().unwrap().to_owned()
 }
 
@@ -37,6 +48,9 @@ pub fn sign_all(f: &Fixture) {
 
 #[test]
 fn a_record_of_a_user_has_a_signature_that_git_accepts() {
+    if !is_possible() {
+        return;
+    }
     let mut f = Fixture::new();
     sign_all(&f);
     f.store = f.again();
