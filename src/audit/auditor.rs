@@ -59,9 +59,14 @@ pub(super) async fn opinion(
     }
     let prompt = auditor.prompts.audit(&packet(gate, plan, round, results)?)?;
     let schema: Value = json::parse(SCHEMA.as_bytes(), json::Limits::RECORD)?;
-    let place =
-        workspace::clean_checkout(gate.repo(), &gate.world, &gate.root, &format!("{}-agent", round.name), round.tree)?;
-    let nonce = gate.world.ids.hex(8)?;
+    let place = workspace::clean_checkout(
+        gate.repo(),
+        &gate.site.world,
+        &gate.site.root,
+        &format!("{}-agent", round.name),
+        round.tree,
+    )?;
+    let nonce = gate.site.world.ids.hex(8)?;
     let question = Question {
         role: Role::Audit,
         nth: (number - 1) * CALLS + 1,
@@ -70,8 +75,8 @@ pub(super) async fn opinion(
         tag: TAG,
         dir: place.dir(),
         scratch: place.scratch(),
-        sessions: &workspace::sessions(&gate.root),
-        transcript: &|call| workspace::transcript(&gate.root, &format!("{}-{nonce}-{call}", round.name)),
+        sessions: &workspace::sessions(&gate.site.root),
+        transcript: &|call| workspace::transcript(&gate.site.root, &format!("{}-{nonce}-{call}", round.name)),
         bounds: Bounds {
             wall: Duration::from_secs(plan.limits.slice_wall_s),
             idle: Some(Duration::from_secs(plan.limits.agent_idle_s)),
@@ -80,9 +85,9 @@ pub(super) async fn opinion(
         repairs: CALLS - 1,
     };
     let agent = auditor.agent;
-    let login = variables::make_login(&gate.world, &agent.provider)?;
+    let login = variables::make_login(&gate.site.world, &agent.provider)?;
     let elsewhere = agent.provider.is_remote();
-    let world = gate.sandbox.agent(&gate.world, elsewhere, place.dir(), place.scratch(), login);
+    let world = gate.site.sandbox.agent(&gate.site.world, elsewhere, place.dir(), place.scratch(), login);
     let nth = AtomicU32::new(question.nth);
     let listener = |told: Told<'_>| {
         let kind = match told {

@@ -42,7 +42,7 @@ pub async fn audit(gate: &Gate, plan: &Plan, tip: Oid, auditor: Option<Auditor<'
     let round = Round::of_run(plan.spec_commit, name, tree);
     let all: Vec<&Check> = plan.spec.checks().map(|(_, c)| c).collect();
     let results = gate.round(&round, &all).await?;
-    gate.world.faults.hit(Point::AuditAfterChecks)?;
+    gate.site.world.faults.hit(Point::AuditAfterChecks)?;
     let history = history(gate, plan)?;
     let opinion = match auditor {
         Some(auditor) => Some(auditor::opinion(gate, plan, (number, &round), &results, auditor).await?),
@@ -52,7 +52,7 @@ pub async fn audit(gate: &Gate, plan: &Plan, tip: Oid, auditor: Option<Auditor<'
     let (verdict, findings) =
         gate.log.read(|state| model::judge(plan, state, &results, &history, &self_written, opinion.as_ref()));
     gate.log.record(&[Fact::run(Kind::AuditFinished { round: number, verdict, findings })])?;
-    gate.world.faults.hit(Point::AuditAfterEvent)?;
+    gate.site.world.faults.hit(Point::AuditAfterEvent)?;
     Ok(verdict)
 }
 

@@ -43,7 +43,7 @@ impl Build<'_> {
     }
 
     fn block(&self, b: &FileBlock) -> Result<Block, Failure> {
-        let content = self.gate.contents.get(&b.sha256).cloned().ok_or_else(|| {
+        let content = self.gate.site.contents.get(&b.sha256).cloned().ok_or_else(|| {
             let text = format!("the spec's commit lacks the content of `{}` (files/{})", b.path, b.sha256);
             Failure::new(Exit::Invalid, text)
         })?;

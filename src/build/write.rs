@@ -25,7 +25,7 @@ impl Build<'_> {
     /// Has the agent write in a workspace of its own and commits what it wrote; none if there is nothing to judge.
     pub(super) async fn write(&self, now: &SliceState, n: u32, ground: &Ground) -> Result<Option<Oid>, Failure> {
         let repo = self.gate.repo();
-        let world = &self.gate.world;
+        let world = &self.gate.site.world;
         let embedded = Agent::new(Provider::Literate);
         let literate = self.plan.spec.files.iter().any(|f| f.slice == self.slice.id);
         let agent = if literate { &embedded } else { self.team.writer(n.saturating_sub(now.earlier)) };
@@ -34,7 +34,7 @@ impl Build<'_> {
         // Whoever goes on with its own conversation finds what it had written when it was cut off.
         let kept = run::wip(repo, &self.gate.run, &of.slice, ground.base, &of.left_behind())?;
         let tree = kept.filter(|_| session.begun).unwrap_or(ground.tree);
-        let workspace = Workspace::create(repo, world, &self.gate.root, &of, ground.base, tree)?;
+        let workspace = Workspace::create(repo, world, &self.gate.site.root, &of, ground.base, tree)?;
         let task = self.task(now, n, &workspace)?;
         let place = (&workspace, repo.read_commit(ground.base)?.tree);
         if session.id.is_none() {
@@ -104,7 +104,7 @@ impl Build<'_> {
             scratch: workspace.scratch(),
             may_write: &may_write,
             session,
-            sessions: &workspace::sessions(&self.gate.root),
+            sessions: &workspace::sessions(&self.gate.site.root),
             bounds: agent::Bounds {
                 wall: Duration::from_millis(left),
                 idle: Some(Duration::from_secs(limits.agent_idle_s)),
@@ -113,9 +113,9 @@ impl Build<'_> {
             transcript: workspace.transcript(),
             notice: &notice,
         };
-        let login = agent::variables::make_login(&self.gate.world, &agent.provider)?;
+        let login = agent::variables::make_login(&self.gate.site.world, &agent.provider)?;
         let elsewhere = agent.provider.is_remote();
-        let world = self.gate.sandbox.agent(&self.gate.world, elsewhere, call.dir, call.scratch, login);
+        let world = self.gate.site.sandbox.agent(&self.gate.site.world, elsewhere, call.dir, call.scratch, login);
         let done = agent::run(&world, agent, &call).await;
         let recorded = Recorded::new(&call, name.clone(), &done);
         known.into_inner().unwrap_or_else(PoisonError::into_inner).1?;
@@ -159,7 +159,7 @@ impl Build<'_> {
         left: Snapshot,
     ) -> Result<Option<Oid>, Failure> {
         let (repo, n) = (self.gate.repo(), of.n);
-        let world = &self.gate.world;
+        let world = &self.gate.site.world;
         let duration_ms = done.duration.as_millis() as u64;
         let base_tree = repo.read_commit(ground.base)?.tree;
         let (tree, asked) = request::take(repo, base_tree, left.tree)?;
@@ -185,13 +185,20 @@ impl Build<'_> {
             world.faults.hit(Point::BuildSnapshotAfter)?;
             // The event comes first: a commit without it would be judged without its cost.
             self.record(Some(n), ended.collect())?;
-            run::record_attempt(&self.gate.store, &self.gate.run, &self.slice.id, n, commit)?;
+            run::record_attempt(&self.gate.site.store, &self.gate.run, &self.slice.id, n, commit)?;
             world.faults.hit(Point::BuildCommitAfter)?;
             return Ok(Some(commit));
         };
         if !changes.is_empty() {
             // An attempt that is made again goes on with these files.
-            run::keep_wip(&self.gate.store, &self.gate.run, &self.slice.id, ground.base, left.tree, &of.left_behind())?;
+            run::keep_wip(
+                &self.gate.site.store,
+                &self.gate.run,
+                &self.slice.id,
+                ground.base,
+                left.tree,
+                &of.left_behind(),
+            )?;
         }
         if let Some(trouble) = done.trouble {
             // The attempt stays open: it is made again once a person has seen to it.
@@ -209,7 +216,7 @@ impl Build<'_> {
     }
 
     fn commit(&self, parent: Oid, tree: Oid, message: String) -> Result<Oid, Failure> {
-        let (author, committer) = self.gate.repo().identity(self.gate.world.clock.now())?;
+        let (author, committer) = self.gate.repo().identity(self.gate.site.world.clock.now())?;
         let commit = NewCommit { tree, parents: vec![parent], author: &author, committer: &committer, message };
         Ok(self.gate.repo().write_commit(&commit)?)
     }

@@ -69,7 +69,7 @@ pub fn since(store: &Store, spec: &SpecId, from: Oid, tip: Oid) -> Result<Vec<St
 
 /// Goes over to the newest version of the run's spec, if that is another one than the run works on.
 pub async fn take_up(start: &Start, driver: &Arc<Driver>, jobs: &mut Jobs) -> Result<Option<Arc<Driver>>, Failure> {
-    let (store, before) = (&driver.gate.store, &driver.plan);
+    let (store, before) = (&driver.gate.site.store, &driver.plan);
     let id = &before.spec.id;
     let Some(tip) = record::tip(&store.repo, id)?.filter(|tip| *tip != before.spec_commit) else { return Ok(None) };
     let next = since(store, id, before.spec_commit, tip).and_then(|records| {
@@ -91,11 +91,11 @@ pub async fn take_up(start: &Start, driver: &Arc<Driver>, jobs: &mut Jobs) -> Re
     };
     jobs.stop(outdated).await?;
     driver.lane.unpin_all()?;
-    let left = workspace::left(driver.gate.repo(), &driver.gate.root)?;
+    let left = workspace::left(driver.gate.repo(), &driver.gate.site.root)?;
     recover::keep(&driver.gate, before, left.into_iter().filter(|l| is_changed(&l.of.slice)))?;
-    driver.gate.world.faults.hit(Point::RunAmendBefore)?;
+    driver.gate.site.world.faults.hit(Point::RunAmendBefore)?;
     driver.gate.log.record(&facts(driver, tip, &records, &changed))?;
-    driver.gate.world.faults.hit(Point::RunAmendAfter)?;
+    driver.gate.site.world.faults.hit(Point::RunAmendAfter)?;
     Ok(Some(Arc::new(driver.with(version, team))))
 }
 

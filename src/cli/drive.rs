@@ -16,7 +16,7 @@ use crate::{
         progress::{self, Progress},
         requests,
     },
-    gate::Gate,
+    gate::{Gate, Site},
     git::BString,
     journal::event::{Fact, Kind, Verdict},
     plan::{
@@ -67,7 +67,10 @@ impl Driver {
     pub fn with(&self, version: Version, team: Team) -> Driver {
         let Version { plan, contents, working_copy } = version;
         Driver {
-            gate: Gate { setup: plan.spec.setup.clone(), contents, ..self.gate.clone() },
+            gate: Gate {
+                site: Site { setup: plan.spec.setup.clone(), contents, ..self.gate.site.clone() },
+                ..self.gate.clone()
+            },
             plan,
             lane: self.lane.clone(),
             lease: self.lease.clone(),
@@ -207,6 +210,6 @@ fn finish(driver: &Driver) -> Result<Driven, Failure> {
         (verdict, audit.map(|a| a.findings.iter().map(|f| f.text.clone()).collect()).unwrap_or_default())
     });
     driver.gate.log.record(&[Fact::run(Kind::RunFinished { verdict, why, target })])?;
-    driver.gate.world.faults.hit(Point::RunFinishBeforeRelease)?;
+    driver.gate.site.world.faults.hit(Point::RunFinishBeforeRelease)?;
     Ok(Driven::Finished(verdict))
 }

@@ -24,7 +24,7 @@ use crate::{
 /// Decides on what agents ask for, up to the first that gets it. Whether the spec is another one now: the run has to take
 /// that up before anything else is decided.
 pub fn decide(driver: &Driver) -> Result<bool, Failure> {
-    let (repo, plan) = (&driver.gate.store.repo, &driver.plan);
+    let (repo, plan) = (&driver.gate.site.store.repo, &driver.plan);
     for asked in driver.gate.log.read(|state| state.asked.clone()) {
         let granted = grant(driver, &asked);
         let moved = record::tip(repo, &plan.spec.id)?.is_some_and(|tip| tip != plan.spec_commit);
@@ -49,7 +49,7 @@ pub fn decide(driver: &Driver) -> Result<bool, Failure> {
 
 /// Amends the spec as an agent asks for.
 fn grant(driver: &Driver, asked: &Asked) -> Result<(), Refused> {
-    let (store, plan) = (&driver.gate.store, &driver.plan);
+    let (store, plan) = (&driver.gate.site.store, &driver.plan);
     let (id, slice) = (&plan.spec.id, &asked.slice);
     if plan.spec.slice(slice).is_none() {
         let message = format!("the spec has no slice `{slice}` any more");

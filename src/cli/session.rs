@@ -12,7 +12,7 @@ use crate::{
         progress::Progress,
         team::{self, Whom},
     },
-    gate::Gate,
+    gate::{Gate, Site},
     git::{Head, NewCommit, Old, RefEdit, Swap},
     journal::{
         self, Log,
@@ -298,19 +298,17 @@ fn open(
     let root = run_root(start, store, &anchor.run)?;
     // What is started for the run is known in its folder, for whoever takes it up after a crash.
     let procs = Arc::new(Recorded::new(start.world.procs.clone(), &root));
-    let gate = Gate {
+    let site = Site {
         world: World { procs, ..start.world.clone() },
         store: store.clone(),
-        log,
-        run: anchor.run.clone(),
         root,
         setup: plan.spec.setup.clone(),
         contents,
         check_env: check_env(start, store),
         sandbox: sandbox(start, store)?,
-        records,
         idle: Default::default(),
     };
+    let gate = Gate { site, log, run: anchor.run.clone(), records };
     let lane = Arc::new(Lane::new(store.clone(), anchor.run.clone(), anchor.target.clone(), lease.clone()));
     Ok(Arc::new(Driver { gate, plan, lane, lease, team, prompts, progress, working_copy, style }))
 }

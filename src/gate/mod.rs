@@ -27,18 +27,14 @@ use crate::{
 /// Where in a run's evidence its recorded calls are.
 pub const RECORDING: &str = "_recording";
 
-/// Where the checks of one run are run.
+/// Where checks are run: clean checkouts of one repository.
 #[derive(Clone)]
-pub struct Gate {
+pub struct Site {
     /// The outside world.
     pub world: World,
     /// The repository's store.
     pub store: Store,
-    /// The run's journal.
-    pub log: Arc<Log>,
-    /// The run.
-    pub run: RunId,
-    /// The folder of the run's workspaces, outside the repository.
+    /// The folder of the checkouts, outside the repository.
     pub root: PathBuf,
     /// Argument vectors run in a checkout before its checks.
     pub setup: Vec<Vec<String>>,
@@ -48,10 +44,21 @@ pub struct Gate {
     pub check_env: Vec<(String, String)>,
     /// How programs are confined.
     pub sandbox: Sandbox,
-    /// Whether calls of agents are recorded.
-    pub records: bool,
     /// Clean checkouts that no round uses now.
     pub idle: Arc<Idle>,
+}
+
+/// The checks of one run: where they are run, and what remembers them.
+#[derive(Clone)]
+pub struct Gate {
+    /// Where they are run.
+    pub site: Site,
+    /// The run's journal.
+    pub log: Arc<Log>,
+    /// The run.
+    pub run: RunId,
+    /// Whether calls of agents are recorded.
+    pub records: bool,
 }
 
 /// Checkouts that can be turned into those of other trees.
@@ -98,26 +105,14 @@ impl Idle {
     }
 }
 
-impl Gate {
+impl Site {
     /// The repository.
     pub fn repo(&self) -> &Repo {
         &self.store.repo
     }
 
     /// Runs checks one after the other, each in a clean checkout, so that none sees what another left behind.
-    pub async fn round(&self, round: &Round<'_>, checks: &[&Check]) -> Result<Vec<CheckResult>, Failure> {
-        if checks.is_empty() {
-            return Ok(Vec::new());
-        }
-        let fact = |kind| Fact {
-            kind,
-            slice: round.slice.cloned(),
-            r#gen: round.slice.map(|_| round.r#gen),
-            attempt: (round.attempt > 0).then_some(round.attempt),
-        };
-        let started =
-            |c: &&Check| fact(Kind::CheckStarted { check: c.id.clone(), round: round.name.clone(), tree: round.tree });
-        self.log.record(&checks.iter().map(started).collect::<Vec<_>>())?;
+    pub async fn outcomes(&self, round: &Round<'_>, checks: &[&Check]) -> Result<Vec<Outcome>, Failure> {
         let (mut outcomes, mut clean) = (Vec::new(), self.turned(round)?);
         for check in checks {
             outcomes.push(self.one(round, check, &mut clean).await?);
@@ -125,38 +120,7 @@ impl Gate {
         if let Some(clean) = clean.filter(|_| self.turns(round)) {
             self.idle.put(clean);
         }
-        self.world.faults.hit(if round.name == "base" { Point::BuildBaseAfter } else { Point::BuildChecksAfter })?;
-        let blobs = self.keep(round, &outcomes)?;
-        self.world.faults.hit(Point::EvidenceAfter)?;
-        let results: Vec<CheckResult> = outcomes
-            .iter()
-            .zip(blobs)
-            .map(|(Outcome { evidence: e, .. }, blob)| CheckResult {
-                check: e.check.clone(),
-                digest: e.digest,
-                round: round.name.clone(),
-                tree: round.tree,
-                cause: e.cause,
-                detail: e.detail.clone(),
-                duration_ms: e.duration_ms,
-                evidence: blob,
-            })
-            .collect();
-        let finished = |r: &CheckResult| {
-            fact(Kind::CheckFinished {
-                check: r.check.clone(),
-                digest: r.digest,
-                round: r.round.clone(),
-                tree: r.tree,
-                passed: r.cause.passed(),
-                cause: r.cause,
-                detail: r.detail.clone(),
-                duration_ms: r.duration_ms,
-                evidence: r.evidence,
-            })
-        };
-        self.log.record(&results.iter().map(finished).collect::<Vec<_>>())?;
-        Ok(results)
+        Ok(outcomes)
     }
 
     /// One check in a clean checkout: a fresh one, or the one of the check before where that left everything as it was.
@@ -246,6 +210,66 @@ impl Gate {
         }
         Ok(None)
     }
+}
+
+impl Gate {
+    /// The repository.
+    pub fn repo(&self) -> &Repo {
+        &self.site.store.repo
+    }
+
+    /// Runs checks on a tree; what came of them is in the evidence and in the journal.
+    pub async fn round(&self, round: &Round<'_>, checks: &[&Check]) -> Result<Vec<CheckResult>, Failure> {
+        if checks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let fact = |kind| Fact {
+            kind,
+            slice: round.slice.cloned(),
+            r#gen: round.slice.map(|_| round.r#gen),
+            attempt: (round.attempt > 0).then_some(round.attempt),
+        };
+        let started =
+            |c: &&Check| fact(Kind::CheckStarted { check: c.id.clone(), round: round.name.clone(), tree: round.tree });
+        self.log.record(&checks.iter().map(started).collect::<Vec<_>>())?;
+        let outcomes = self.site.outcomes(round, checks).await?;
+        self.site.world.faults.hit(if round.name == "base" {
+            Point::BuildBaseAfter
+        } else {
+            Point::BuildChecksAfter
+        })?;
+        let blobs = self.keep(round, &outcomes)?;
+        self.site.world.faults.hit(Point::EvidenceAfter)?;
+        let results: Vec<CheckResult> = outcomes
+            .iter()
+            .zip(blobs)
+            .map(|(Outcome { evidence: e, .. }, blob)| CheckResult {
+                check: e.check.clone(),
+                digest: e.digest,
+                round: round.name.clone(),
+                tree: round.tree,
+                cause: e.cause,
+                detail: e.detail.clone(),
+                duration_ms: e.duration_ms,
+                evidence: blob,
+            })
+            .collect();
+        let finished = |r: &CheckResult| {
+            fact(Kind::CheckFinished {
+                check: r.check.clone(),
+                digest: r.digest,
+                round: r.round.clone(),
+                tree: r.tree,
+                passed: r.cause.passed(),
+                cause: r.cause,
+                detail: r.detail.clone(),
+                duration_ms: r.duration_ms,
+                evidence: r.evidence,
+            })
+        };
+        self.log.record(&results.iter().map(finished).collect::<Vec<_>>())?;
+        Ok(results)
+    }
 
     /// Stores evidence; gives the blob of each `result.json`.
     fn keep(&self, round: &Round<'_>, outcomes: &[Outcome]) -> Result<Vec<Oid>, Failure> {
@@ -258,14 +282,14 @@ impl Gate {
             entries.push((format!("{dir}/stdout"), outcome.stdout.clone()));
             entries.push((format!("{dir}/stderr"), outcome.stderr.clone()));
         }
-        let ids = evidence::put(&self.store, &self.run, &self.log.writer(), &entries)?;
+        let ids = evidence::put(&self.site.store, &self.run, &self.log.writer(), &entries)?;
         Ok(ids.into_iter().step_by(3).collect())
     }
 
     /// Stores a recorded call with the run's evidence, under a name of its own.
     pub fn keep_recording(&self, name: &str, line: Vec<u8>) -> Result<(), Failure> {
         let entry = (format!("{RECORDING}/{name}"), line);
-        evidence::put(&self.store, &self.run, &self.log.writer(), &[entry])?;
+        evidence::put(&self.site.store, &self.run, &self.log.writer(), &[entry])?;
         Ok(())
     }
 

@@ -95,9 +95,10 @@ impl RunState {
                 let open = self.audit.as_mut().filter(|a| a.verdict.is_none());
                 open.ok_or("no audit is under way")?.agent = Some(provider.clone());
             }
-            Kind::ControlRequested { action } => self.requests.push(Request {
+            Kind::ControlRequested { action, hint } => self.requests.push(Request {
                 id: event.id.clone(),
                 action: action.clone(),
+                hint: hint.clone(),
                 slice: event.fact.slice.clone(),
                 result: None,
             }),

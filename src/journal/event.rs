@@ -252,9 +252,13 @@ pub enum Kind {
     /// The intent is not the one that was approved.
     #[serde(rename = "intent.lock.violated")]
     IntentLockViolated { expected: Sha256, found: Sha256 },
-    /// Another process asks for something.
+    /// Another process asks for something, with what a person says about it.
     #[serde(rename = "control.requested")]
-    ControlRequested { action: String },
+    ControlRequested {
+        action: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
+    },
     /// It was done.
     #[serde(rename = "control.applied")]
     ControlApplied { request: String, result: String },

@@ -130,6 +130,8 @@ pub struct Request {
     pub id: String,
     /// What for: pause, cancel, retry, skip, submit or reorder, and what belongs to it.
     pub action: String,
+    /// What a person says about it.
+    pub hint: Option<String>,
     /// For which slice.
     pub slice: Option<SliceId>,
     /// What came of it; none while it waits.

@@ -74,7 +74,7 @@ fn texts(kind: &mut Kind) -> Vec<&mut String> {
         Kind::AuditFinished { findings, .. } | Kind::RepairStarted { findings } => {
             findings.iter_mut().flat_map(|f| [&mut f.about, &mut f.text]).collect()
         }
-        Kind::ControlRequested { action } => vec![action],
+        Kind::ControlRequested { action, hint } => [Some(action), hint.as_mut()].into_iter().flatten().collect(),
         Kind::ControlApplied { result, .. } => vec![result],
         Kind::RunStarted { .. }
         | Kind::RunAmended { .. }

@@ -51,12 +51,12 @@ impl Queue<'_> {
             };
             let tip = self.lane.tip()?;
             let Some(tested) = self.test(slice, &now, candidate, &tip).await? else { return Ok(()) };
-            self.gate.world.faults.hit(Point::QueueLandBeforeSwap)?;
+            self.gate.site.world.faults.hit(Point::QueueLandBeforeSwap)?;
             match self.lane.land(&tip, tested.merge.commit)? {
                 Swap::Done => {
-                    self.gate.world.faults.hit(Point::QueueLandAfterSwap)?;
+                    self.gate.site.world.faults.hit(Point::QueueLandAfterSwap)?;
                     self.receipt(slice, &tested.merge, &tested.results)?;
-                    self.gate.world.faults.hit(Point::QueueLandAfterReceipt)?;
+                    self.gate.site.world.faults.hit(Point::QueueLandAfterReceipt)?;
                     return Ok(());
                 }
                 // The target moved under the tests: what was tested is not what would land.
@@ -110,7 +110,7 @@ impl Queue<'_> {
         let round = now.merge.as_ref().map_or(1, |m| m.round + 1);
         let attempt = now.attempts.last().map_or(0, |a| a.n);
         self.lane.pin(commit)?;
-        self.gate.world.faults.hit(Point::QueueMergeAfter)?;
+        self.gate.site.world.faults.hit(Point::QueueMergeAfter)?;
         let merge = Merge { candidate, tip: tip.commit, commit, tree, round };
         let started = Kind::MergeStarted { candidate, tip: tip.commit, commit, tree, round };
         self.gate.log.record(&[self.fact(slice, attempt, started)])?;
@@ -119,7 +119,7 @@ impl Queue<'_> {
         let r#gen = self.plan.generation(&slice.id);
         let round = Round { slice: Some(&slice.id), r#gen, attempt, name, tree, overlay: Vec::new() };
         let results = self.gate.round(&round, &checks).await?;
-        self.gate.world.faults.hit(Point::QueueChecksAfter)?;
+        self.gate.site.world.faults.hit(Point::QueueChecksAfter)?;
         let bad = not_green(&results);
         if bad.is_empty() {
             return Ok(Some(Tested { merge, results }));
@@ -157,7 +157,7 @@ impl Queue<'_> {
 
     fn commit(&self, slice: &Slice, tip: Oid, candidate: Oid, tree: Oid, checks: usize) -> Result<Oid, Failure> {
         let repo = self.gate.repo();
-        let (author, committer) = repo.identity(self.gate.world.clock.now())?;
+        let (author, committer) = repo.identity(self.gate.site.world.clock.now())?;
         let message = self.style.message(&self.plan.spec, slice, &self.gate.run, checks, &committer)?;
         let parents = vec![tip, candidate];
         let commit = NewCommit { tree, parents, author: &author, committer: &committer, message };

@@ -48,7 +48,7 @@ impl Repairs {
 pub fn survey(gate: &Gate, plan: &Plan, lane: &Lane) -> Result<Repairs, Failure> {
     let repo = gate.repo();
     let tip = lane.tip()?.commit;
-    let (workspaces, orphans) = (workspace::leftovers(&gate.root)?, procs::orphans(&gate.root)?);
+    let (workspaces, orphans) = (workspace::leftovers(&gate.site.root)?, procs::orphans(&gate.site.root)?);
     let mut repairs = Repairs { workspaces, orphans, ..Default::default() };
     for slice in &plan.spec.slices {
         let now = gate.log.read(|state| current(plan, state, &slice.id).clone());
@@ -71,13 +71,13 @@ pub fn keep(gate: &Gate, plan: &Plan, left: impl IntoIterator<Item = Left>) -> R
             match workspace.snapshot(gate.repo(), &slice.owned_paths) {
                 Ok(snapshot) if snapshot.changes.is_empty() => {}
                 Ok(snapshot) => {
-                    run::keep_wip(&gate.store, &gate.run, &of.slice, base, snapshot.tree, &of.left_behind())?;
+                    run::keep_wip(&gate.site.store, &gate.run, &of.slice, base, snapshot.tree, &of.left_behind())?;
                     told.push(format!("keep what the agent of `{}` had written", of.slice));
                 }
                 Err(e) => told.push(format!("what the agent of `{}` had written cannot be read: {e}", of.slice)),
             }
         }
-        workspace.remove(&gate.world)?;
+        workspace.remove(&gate.site.world)?;
     }
     Ok(told)
 }
@@ -93,7 +93,7 @@ pub fn perform(
     let mut actions = repairs.words();
     // First of all: what runs on could write into what is swept.
     for orphan in &repairs.orphans {
-        procs::end(orphan, &gate.root)?;
+        procs::end(orphan, &gate.site.root)?;
     }
     if let Some((branch, to)) = lane.catch_up()? {
         actions.push(format!("{branch} caught up with the landings, to {}", to.short()));
@@ -105,8 +105,8 @@ pub fn perform(
         }
     }
     lane.unpin_all()?;
-    actions.extend(keep(gate, plan, workspace::left(gate.repo(), &gate.root)?)?);
-    workspace::sweep(&gate.world, &gate.root)?;
+    actions.extend(keep(gate, plan, workspace::left(gate.repo(), &gate.site.root)?)?);
+    workspace::sweep(&gate.site.world, &gate.site.root)?;
     if !actions.is_empty() {
         gate.log.record(&[Fact::run(Kind::RecoveryPerformed { actions })])?;
     }

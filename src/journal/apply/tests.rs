@@ -281,7 +281,7 @@ fn the_run_finishes_once_and_a_landing_outdates_an_audit() {
 #[test]
 fn requests_wait_until_they_are_applied() {
     let mut s = Story::default();
-    s.tell(Fact::run(Kind::ControlRequested { action: "pause".into() }));
+    s.tell(Fact::run(Kind::ControlRequested { action: "pause".into(), hint: None }));
     assert_eq!(s.state.requests[0].result, None);
     let applied = || Kind::ControlApplied { request: "a-1".into(), result: "paused".into() };
     s.run(applied());
