@@ -8,6 +8,7 @@ mod bench;
 mod support;
 
 use std::{
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -18,6 +19,9 @@ use support::Sandbox;
 const INTENT: &str = "# Word\n\nA word.\n\nKind: `cli`, started as `./x`.\n\nCommand `x`: prints.\n\n## Slice `word`\n\n\
                       **R1** It is there.\n\nOwns: `word.txt`.\n\nCheck: `cat word.txt` prints `word`.\n";
 
+/// The least that a hook can cost: a static program of C.
+const NOTHING: &str = "a program that does nothing";
+
 /// Which hooks git finds.
 struct Rival {
     name: &'static str,
@@ -25,37 +29,35 @@ struct Rival {
 }
 
 fn main() {
-    let rounds = std::env::var("OTTO_BENCH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(15);
+    let rounds = std::env::var("OTTO_BENCH_ROUNDS").ok().and_then(|n| n.parse().ok());
     for files in [10_000, 100_000] {
-        measure(rounds, files);
+        let s = repository(files);
+        let path = search_path();
+        let rivals = rivals(&s, &path);
+        commits(rounds.unwrap_or(15), files, &s, &path, &rivals);
+        moves(rounds.unwrap_or(200), files, &s, &path, &rivals);
     }
 }
 
-fn measure(rounds: usize, files: usize) {
-    let s = repository(files);
-    let path = search_path();
-    let rivals = rivals(&s, &path);
+/// What a hook adds to a commit.
+fn commits(rounds: usize, files: usize, s: &Sandbox, path: &str, rivals: &[Rival]) {
     let git = |args: &[&str], hooks: &Path| {
         let mut command = s.command("git", "repo");
-        command.arg("-c").arg(format!("core.hooksPath={}", hooks.display())).args(args).env("PATH", &path);
+        command.arg("-c").arg(format!("core.hooksPath={}", hooks.display())).args(args).env("PATH", path);
         command
     };
     let none = Path::new("/dev/null");
 
     let mut commits = vec![Vec::new(); rivals.len()];
-    let mut moves = vec![Vec::new(); rivals.len()];
     let mut bodies = [Vec::new(), Vec::new(), Vec::new()];
     for round in 0..=rounds {
         for (i, rival) in rivals.iter().enumerate() {
             s.write("repo/d0/f0.txt", format!("{round} {i}\n"));
             bench::timed(&mut git(&["add", "d0/f0.txt"], none));
             let commit = bench::timed(&mut git(&["commit", "-q", "-m", "x"], &rival.folder));
-            let branch = format!("refs/heads/{round}-{i}");
-            let update = bench::timed(&mut git(&["update-ref", &branch, "HEAD"], &rival.folder));
             // The first round only warms the caches.
             if round > 0 {
                 commits[i].push(commit);
-                moves[i].push(update);
             }
         }
         let mut body: [Command; 3] = [
@@ -71,10 +73,8 @@ fn measure(rounds: usize, files: usize) {
         }
     }
     let commits: Vec<Duration> = commits.into_iter().map(bench::median).collect();
-    let moves: Vec<Duration> = moves.into_iter().map(bench::median).collect();
     let [unit, diff, body] = bodies.map(bench::median);
 
-    let added = |all: &[Duration], i: usize| all[i].saturating_sub(all[0]).max(Duration::from_nanos(1));
     let place = |name: &str| rivals.iter().position(|r| r.name == name);
     bench::head(&format!("Commits in {files} files, medians of {rounds} interleaved runs: what a hook adds"));
     bench::row("a commit without hooks", commits[0], unit, "U", None);
@@ -87,16 +87,40 @@ fn measure(rounds: usize, files: usize) {
     bench::row("git diff --cached --quiet -- .otto/specs", diff, unit, "U", None);
     let target = (files >= 100_000).then_some(0.6);
     bench::row("git-otto hook pre-commit, by itself", body, diff, "of git diff", target);
-    bench::head(&format!("A ref moved by update-ref in {files} files: what a reference-transaction adds"));
-    bench::row("update-ref without hooks", moves[0], unit, "U", None);
-    let program = place("a program that does nothing").unwrap_or(1);
-    for (i, rival) in rivals.iter().enumerate().skip(1) {
-        let shown = ["a program that does nothing", "an empty script", "git otto: all four"].contains(&rival.name);
-        if shown {
-            let target = (rival.name == "git otto: all four").then_some(1.3);
-            bench::row(&format!("+ {}", rival.name), added(&moves, i), added(&moves, program), "of it", target);
+}
+
+/// What a hook adds to the move of a ref: little, so that there are many rounds, each of which begins with another one.
+fn moves(rounds: usize, files: usize, s: &Sandbox, path: &str, rivals: &[Rival]) {
+    let named = |name: &str| rivals.iter().find(|r| r.name == name).unwrap();
+    let shown = ["no hook", NOTHING, "an empty script", "git otto: the script", "git otto: all four"].map(named);
+    let mut samples = vec![Vec::new(); shown.len()];
+    let mut unit = Vec::new();
+    for round in 0..=rounds {
+        let to = ["HEAD", "HEAD~1"][round % 2];
+        for i in (0..shown.len()).map(|i| (i + round) % shown.len()) {
+            let mut command = s.command("git", "repo");
+            command.arg("-c").arg(format!("core.hooksPath={}", shown[i].folder.display())).env("PATH", path);
+            let took = bench::timed(command.args(["update-ref", &format!("refs/heads/moved-{i}"), to]));
+            if round > 0 {
+                samples[i].push(took);
+            }
         }
+        unit.push(bench::timed(s.command("git", "repo").args(["rev-parse", "HEAD"])));
     }
+    let all: Vec<Duration> = samples.into_iter().map(bench::median).collect();
+    bench::head(&format!(
+        "A ref moved in {files} files, medians of {rounds} interleaved runs: what a reference-transaction adds"
+    ));
+    bench::row("update-ref without hooks", all[0], bench::median(unit), "U", None);
+    for (i, rival) in shown.iter().enumerate().skip(1) {
+        let target = (rival.name == "git otto: all four").then_some(1.3);
+        bench::row(&format!("+ {}", rival.name), added(&all, i), added(&all, 1), "of it", target);
+    }
+}
+
+/// What a rival adds to what there is without hooks.
+fn added(all: &[Duration], i: usize) -> Duration {
+    all[i].saturating_sub(all[0]).max(Duration::from_nanos(1))
 }
 
 /// A repository with a spec, its copy, and so many files.
@@ -143,42 +167,42 @@ fn search_path() -> String {
 fn rivals(s: &Sandbox, path: &str) -> Vec<Rival> {
     let mut all = vec![Rival { name: "no hook", folder: s.path("hooks/none") }];
     std::fs::create_dir_all(s.path("hooks/none")).unwrap();
-    let mut add = |name: &'static str, files: &[(&str, String)]| {
+    let mut add = |name: &'static str, files: &[(&str, Vec<u8>)]| {
         let folder = format!("hooks/{}", name.replace([' ', ':'], "-"));
-        for (file, text) in files {
-            s.script(&format!("{folder}/{file}"), text);
+        for (file, bytes) in files {
+            let file = s.write(&format!("{folder}/{file}"), bytes);
+            std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();
         }
         all.push(Rival { name, folder: s.path(folder) });
     };
-    let both = |text: &str| ["pre-commit", "reference-transaction"].map(|name| (name, text.to_owned()));
-    add("an empty script", &both("#!/bin/sh\n"));
+    let both = |bytes: &[u8]| ["pre-commit", "reference-transaction"].map(|name| (name, bytes.to_owned()));
+    add("an empty script", &both(b"#!/bin/sh\n"));
     let ours = |name: &str| {
         let mut command = s.otto_command("repo", &["hooks", "install", "--yes", "-q"]);
         s.spawn(command.env("PATH", path), None).wait().exits(0);
         let found = [".git/hooks", ".git/otto/hooks"].map(|f| s.repo().join(f).join(name));
-        let text = found.iter().find_map(|file| std::fs::read_to_string(file).ok()).unwrap();
+        let bytes = found.iter().find_map(|file| std::fs::read(file).ok()).unwrap();
         s.spawn(s.otto_command("repo", &["hooks", "uninstall", "--yes", "-q"]).env("PATH", path), None).wait().exits(0);
-        text
+        bytes
     };
     let four = ["pre-commit", "pre-merge-commit", "pre-push", "reference-transaction"];
     add("git otto: pre-commit", &[(four[0], ours(four[0]))]);
     add("git otto: all four", &four.map(|name| (name, ours(name))));
+    // What stands where it has another hook to call, or the program cannot be made.
+    let script = include_str!("../hooks/reference-transaction.sh").replace("@NEXT@", ":");
+    add("git otto: the script", &[(four[3], script.replace("@NAME@", four[3]).into_bytes())]);
     for manager in ["prek", "lefthook"] {
         let install = format!("{manager} install >/dev/null && cat .git/hooks/pre-commit && rm .git/hooks/pre-commit");
         let said = s.spawn(s.command("sh", "repo").args(["-c", &install]).env("PATH", path), None).wait();
         match said.code {
-            0 => add(manager, &[("pre-commit", said.stdout)]),
+            0 => add(manager, &[("pre-commit", said.stdout.into_bytes())]),
             _ => println!("{manager}: not measured: scripts/hook-managers installs it"),
         }
     }
-    // The least that a hook can cost: a static program of C.
-    let folder = s.path("hooks/nothing");
-    std::fs::create_dir_all(&folder).unwrap();
     let source = s.write("nothing.c", "int main(void) { return 0; }\n");
-    let nothing = folder.join("pre-commit");
+    let nothing = s.path("nothing");
     let built = Command::new("cc").args(["-O2", "-static", "-o"]).arg(&nothing).arg(source).status();
     assert!(built.unwrap().success(), "no static program can be linked here");
-    std::fs::copy(&nothing, folder.join("reference-transaction")).unwrap();
-    all.push(Rival { name: "a program that does nothing", folder });
+    add(NOTHING, &both(&std::fs::read(nothing).unwrap()));
     all
 }

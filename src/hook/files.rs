@@ -9,6 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use super::shim;
 use crate::base::{Exit, Failure, Sha256, json, text::printable};
 
 /// A hook of more bytes is somebody's mistake.
@@ -29,9 +30,9 @@ pub enum Content {
 }
 
 impl Content {
-    /// A program of ours.
-    pub fn script(text: String) -> Content {
-        Content::File { bytes: text.into_bytes(), mode: 0o755 }
+    /// A program or script of ours.
+    pub fn program(bytes: Vec<u8>) -> Content {
+        Content::File { bytes, mode: 0o755 }
     }
 
     /// The bytes of a file; none of a link.
@@ -167,9 +168,13 @@ impl Change {
     }
 }
 
+/// Its lines; of what is no text, size and digest, and the text at its end.
 fn all_lines(content: &Option<Content>) -> Vec<String> {
-    let text = content.as_ref().map(|c| String::from_utf8_lossy(c.bytes()).into_owned()).unwrap_or_default();
-    text.lines().map(printable).collect()
+    let bytes = content.as_ref().map(Content::bytes).unwrap_or_default();
+    let (binary, text) = shim::binary_and_text(bytes);
+    let head = format!("({} bytes, not text, SHA-256 {})", bytes.len(), Sha256::of(bytes));
+    let head = (!binary.is_empty()).then_some(head);
+    head.into_iter().chain(String::from_utf8_lossy(text).lines().map(printable)).collect()
 }
 
 fn lines(sign: &str, lines: &[String]) -> String {

@@ -10,6 +10,7 @@ use std::{
 use super::{
     Name, Side,
     files::{self, ASIDE, Change, Content, Keep, Planned, Record},
+    program,
     shim::{self, Next},
 };
 use crate::{
@@ -130,10 +131,10 @@ struct Work<'a> {
 impl Work<'_> {
     /// git's configuration names the shims, which then stand beside all other hooks.
     fn configure(&mut self, side: Side) -> Result<(), Failure> {
+        let folder = self.keep.folder();
         for name in Name::of(side) {
-            let path = self.keep.folder().join(name.word());
-            let text = shim::of(name, &Next::Nothing);
-            self.planned.put(path.clone(), Some(Content::script(text)));
+            let path = folder.join(name.word());
+            self.planned.put(path.clone(), Some(self.shim(name, &folder, &Next::Nothing)));
             self.set.push((format!("hook.otto-{name}.event"), vec![name.word().into()]));
             self.set.push((format!("hook.otto-{name}.command"), vec![Next::at(&words(&path)?)]));
             self.seats.push((name, Seat::Configured(path)));
@@ -183,14 +184,14 @@ impl Work<'_> {
         };
         for name in Name::of(side) {
             let path = folder.join(name.word());
-            self.planned.put(path.clone(), Some(Content::script(shim::of(name, &next(name.word())?))));
+            self.planned.put(path.clone(), Some(self.shim(name, &folder, &next(name.word())?)));
             self.seats.push((name, Seat::File(path)));
         }
         for other in fs::read_dir(&hooks.dir).into_iter().flatten().flatten() {
             let Ok(name) = other.file_name().into_string() else { continue };
             let runs = fs::metadata(other.path()).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
             if runs && !name.contains('.') && name.parse::<Name>().is_err() {
-                self.planned.put(folder.join(&name), Some(Content::script(shim::relay(&name, &next(&name)?))));
+                self.planned.put(folder.join(&name), Some(Content::program(shim::relay(&name, &next(&name)?).into())));
             }
         }
         let whose = if hooks.own { "is tracked" } else { "serves other repositories too" };
@@ -243,9 +244,17 @@ impl Work<'_> {
                 }
             }
         };
-        self.planned.put(path.clone(), Some(Content::script(shim::of(name, &next))));
+        self.planned.put(path.clone(), Some(self.shim(name, folder, &next)));
         self.seats.push((name, Seat::File(path)));
         Ok(())
+    }
+
+    /// A shim for a folder: a program, where there is one, nothing comes after it, and the folder is the repository's own.
+    fn shim(&self, name: Name, folder: &Path, next: &Next) -> Content {
+        let common_dir = real(self.repo.common_dir());
+        let is_alone = *next == Next::Nothing && real(folder).starts_with(&common_dir);
+        let program = if is_alone { program::of(name, &common_dir) } else { None };
+        Content::program(program.unwrap_or_else(|| shim::of(name, next).into()))
     }
 
     /// Keeps a hook beside the shim that calls it.
@@ -341,7 +350,6 @@ impl Work<'_> {
 
     /// Whether a folder is part of the checkout, and if so, whether git ignores it.
     fn checked_out(&self, folder: &Path) -> Result<(bool, bool), Failure> {
-        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let (folder, Some(checkout)) = (real(folder), self.repo.work_dir().map(real)) else {
             return Ok((false, false));
         };
@@ -382,6 +390,11 @@ pub fn lefthook_job(repo: &Repo, name: Name) -> Result<Option<PathBuf>, Failure>
         }
     }
     Ok(None)
+}
+
+/// A path without symbolic links, where there is something.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 /// A path as it stands in shims and configuration.

@@ -5,6 +5,7 @@
 mod answer;
 mod files;
 mod install;
+mod program;
 mod shim;
 mod status;
 

@@ -1,6 +1,6 @@
 //! The shims: their sources are in `hooks/`.
 
-use super::{Name, Side};
+use super::{Name, Side, program};
 
 const CLIENT: &str = include_str!("../../hooks/client.sh");
 const CLIENT_STDIN: &str = include_str!("../../hooks/client-stdin.sh");
@@ -10,7 +10,7 @@ const SERVER_STDIN: &str = include_str!("../../hooks/server-stdin.sh");
 const RELAY: &str = include_str!("../../hooks/relay.sh");
 
 /// What every shim has, and nothing else.
-const MARK: &str = "# git-otto: ";
+pub const MARK: &str = "# git-otto: ";
 
 /// The hook that a shim goes on to, as it was called before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +34,11 @@ impl Next {
         format!("\"{HERE}/{name}\"")
     }
 
-    /// Something at a path.
+    /// Something at a path. git starts what needs no quotes without a shell.
     pub fn at(path: &str) -> String {
+        if !path.is_empty() && path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+".contains(c)) {
+            return path.to_owned();
+        }
         format!("'{}'", path.replace('\'', "'\\''"))
     }
 
@@ -89,8 +92,16 @@ fn alone(text: &str) -> String {
     kept
 }
 
-/// Whether a file is a shim.
+/// A file's bytes up to the last NUL, and its text after that: all of a script.
+pub fn binary_and_text(bytes: &[u8]) -> (&[u8], &[u8]) {
+    bytes.split_at(bytes.iter().rposition(|byte| *byte == 0).map_or(0, |last| last + 1))
+}
+
+/// Whether a file is a shim, or the program in the place of one.
 pub fn is_ours(bytes: &[u8]) -> bool {
+    if program::is_ours(bytes) {
+        return true;
+    }
     let head = String::from_utf8_lossy(bytes.get(..200).unwrap_or(bytes)).into_owned();
     head.lines().nth(1).is_some_and(|line| line.starts_with(MARK))
 }

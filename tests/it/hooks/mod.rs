@@ -3,6 +3,7 @@
 mod install;
 mod managers;
 mod people;
+mod program;
 mod pushes;
 mod ways_around;
 
