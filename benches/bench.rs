@@ -51,3 +51,31 @@ pub fn row(what: &str, figure: Duration, rival: Duration, unit: &str, target: Op
 pub fn head(title: &str) {
     println!("\n{title}\n{:<52} {:>13} {:>9} {:<10} target", "", "median", "ratio", "to");
 }
+
+/// An intent of so many slices of one file each, which need nothing of each other.
+pub fn intent(slices: u32) -> String {
+    let mut intent = "# Words\n\nFiles.\n\nKind: `cli`, started as `./x`.\n\nCommand `x`: prints.\n\n".to_owned();
+    for n in 1..=slices {
+        intent += &format!(
+            "## Slice `s{n}`\n\n**R{n}** It is there.\n\nOwns: `s{n}.txt`.\n\nCheck: `cat s{n}.txt` prints `s{n}`.\n\n"
+        );
+    }
+    intent
+}
+
+/// Paths and contents of so many files.
+pub fn files(number: usize) -> impl Iterator<Item = (String, String)> {
+    (0..number).map(|i| (format!("src/d{}/f{i}.txt", i % 40), format!("{i}\n").repeat(i % 60 + 1)))
+}
+
+/// What a run says that its agents and checks took, added up.
+pub fn theirs(events: &str) -> Duration {
+    let duration = |line: &str| {
+        let event: serde_json::Value = serde_json::from_str(line).ok()?;
+        let kind = event["kind"].as_str()?;
+        ["agent.finished", "agent.failed", "slice.check.finished"]
+            .contains(&kind)
+            .then(|| event["data"]["duration_ms"].as_u64())?
+    };
+    Duration::from_millis(events.lines().filter_map(duration).sum())
+}

@@ -65,7 +65,7 @@ fn confinement(rounds: usize) {
             let path = s.confine(level);
             s.git(&["config", "otto.jobs", "1"]);
             s.git(&["config", "otto.fsync", "false"]);
-            s.write("intent.md", small());
+            s.write("intent.md", bench::intent(SLICES));
             s.commit("An agent", &[("agent.sh", AGENT)]);
             let mut git = s.command("git", "repo");
             git.args(["rev-parse", "HEAD"]);
@@ -94,25 +94,12 @@ fn confinement(rounds: usize) {
     }
 }
 
-/// As many slices as the example has, of one file each.
-fn small() -> String {
-    let mut intent = "# Words\n\nFiles.\n\nKind: `cli`, started as `./x`.\n\nCommand `x`: prints.\n\n".to_owned();
-    for n in 1..=SLICES {
-        intent += &format!(
-            "## Slice `s{n}`\n\n**R{n}** It is there.\n\nOwns: `s{n}.txt`.\n\nCheck: `cat s{n}.txt` prints `s{n}`.\n\n"
-        );
-    }
-    intent
-}
-
 fn measure(rounds: usize, files: usize, durable: &str) {
     let (mut unit, mut walls, mut ours, mut parts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
         let s = Sandbox::new();
         s.write("jot.md", include_str!("../examples/jot.md"));
-        let many: Vec<(String, String)> =
-            (1..files).map(|i| (format!("src/d{}/f{i}.txt", i % 40), format!("{i}\n").repeat(i % 60 + 1))).collect();
-        for (path, content) in &many {
+        for (path, content) in bench::files(files - 1) {
             s.write(&format!("repo/{path}"), content);
         }
         s.git(&["add", "."]);
@@ -126,25 +113,16 @@ fn measure(rounds: usize, files: usize, durable: &str) {
         let out = s.otto(&["run", "--yes", "--json", "../jot.md"]).exits(0);
         let wall = begun.elapsed();
         unit.extend((0..15).map(|_| bench::timed(&mut git)));
-        let theirs: u64 = out.stdout.lines().filter_map(duration).sum();
+        let theirs = bench::theirs(&out.stdout);
         let checks = out.stdout.matches("\"slice.check.finished\"").count();
         assert!(checks > SLICES as usize, "the run says what its checks took");
         walls.push(wall);
-        ours.push(wall.saturating_sub(Duration::from_millis(theirs)));
-        parts.push(Duration::from_millis(theirs));
+        ours.push(wall.saturating_sub(theirs));
+        parts.push(theirs);
     }
     let unit = bench::median(unit);
     let what = format!("{files} files, fsync {durable}");
     bench::row(&format!("{what}: wall"), bench::median(walls), unit, "U", None);
     bench::row(&format!("{what}: agent and checks"), bench::median(parts), unit, "U", None);
     bench::row(&format!("{what}: ours, a slice"), bench::median(ours) / SLICES, unit, "U", Some(60.0));
-}
-
-/// What an event says that an agent or a check took.
-fn duration(line: &str) -> Option<u64> {
-    let event: serde_json::Value = serde_json::from_str(line).ok()?;
-    let kind = event["kind"].as_str()?;
-    ["agent.finished", "agent.failed", "slice.check.finished"]
-        .contains(&kind)
-        .then(|| event["data"]["duration_ms"].as_u64())?
 }
