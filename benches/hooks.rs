@@ -35,7 +35,7 @@ fn main() {
         let path = search_path();
         let rivals = rivals(&s, &path);
         commits(rounds.unwrap_or(15), files, &s, &path, &rivals);
-        moves(rounds.unwrap_or(200), files, &s, &path, &rivals);
+        moves(rounds.unwrap_or(1000), files, &s, &path, &rivals);
     }
 }
 
@@ -92,7 +92,8 @@ fn commits(rounds: usize, files: usize, s: &Sandbox, path: &str, rivals: &[Rival
 /// What a hook adds to the move of a ref: little, so that there are many rounds, each of which begins with another one.
 fn moves(rounds: usize, files: usize, s: &Sandbox, path: &str, rivals: &[Rival]) {
     let named = |name: &str| rivals.iter().find(|r| r.name == name).unwrap();
-    let shown = ["no hook", NOTHING, "an empty script", "git otto: the script", "git otto: all four"].map(named);
+    let shown =
+        ["no hook", NOTHING, "an empty script", "git otto: all four, all scripts", "git otto: all four"].map(named);
     let mut samples = vec![Vec::new(); shown.len()];
     let mut unit = Vec::new();
     for round in 0..=rounds {
@@ -187,10 +188,12 @@ fn rivals(s: &Sandbox, path: &str) -> Vec<Rival> {
     };
     let four = ["pre-commit", "pre-merge-commit", "pre-push", "reference-transaction"];
     add("git otto: pre-commit", &[(four[0], ours(four[0]))]);
-    add("git otto: all four", &four.map(|name| (name, ours(name))));
+    let all_four = four.map(|name| (name, ours(name)));
+    add("git otto: all four", &all_four);
     // What stands where it has another hook to call, or the program cannot be made.
-    let script = include_str!("../hooks/reference-transaction.sh").replace("@NEXT@", ":");
-    add("git otto: the script", &[(four[3], script.replace("@NAME@", four[3]).into_bytes())]);
+    let script = include_str!("../hooks/reference-transaction.sh").replace("@NEXT@", ":").replace("@NAME@", four[3]);
+    let [a, b, c, _] = all_four;
+    add("git otto: all four, all scripts", &[a, b, c, (four[3], script.into_bytes())]);
     for manager in ["prek", "lefthook"] {
         let install = format!("{manager} install >/dev/null && cat .git/hooks/pre-commit && rm .git/hooks/pre-commit");
         let said = s.spawn(s.command("sh", "repo").args(["-c", &install]).env("PATH", path), None).wait();

@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod audit;
 pub mod base;
+pub mod baseline;
 pub mod build;
 pub mod checks;
 pub mod cli;

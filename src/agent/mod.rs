@@ -329,6 +329,8 @@ pub async fn run(world: &World, agent: &Agent, call: &Call<'_>) -> Outcome {
     let mut outcome = match &agent.provider {
         Provider::Literate => literate::run(call),
         Provider::Command(argv) => command::run(world, agent, argv, call).await,
+        // Who waits for them does so without a program.
+        Provider::Manual => Outcome::failed("a person builds and mends slices, and answers no agent's questions"),
         Provider::Replay(_) => recording::replay(&agent.recording, call),
         Provider::Anthropic => http::run(world, agent, call, &http::Anthropic).await,
         Provider::OpenAi => http::run(world, agent, call, &http::OpenAi).await,

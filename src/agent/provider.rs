@@ -27,12 +27,14 @@ pub enum Provider {
     Anthropic,
     /// A model behind an OpenAI-compatible API.
     OpenAi,
+    /// A person, who says when it is done.
+    Manual,
     /// A recording: a run of this repository, or a file.
     Replay(String),
 }
 
 /// The providers that are a plain word.
-const PLAIN: [(&str, Provider); 8] = [
+const PLAIN: [(&str, Provider); 9] = [
     ("literate", Provider::Literate),
     ("claude", Provider::Claude),
     ("codex", Provider::Codex),
@@ -41,6 +43,7 @@ const PLAIN: [(&str, Provider); 8] = [
     ("aider", Provider::Aider),
     ("anthropic", Provider::Anthropic),
     ("openai", Provider::OpenAi),
+    ("manual", Provider::Manual),
 ];
 
 impl Provider {
@@ -116,7 +119,7 @@ impl FromStr for Provider {
             Some(("replay", what)) if what.is_empty() || what.contains('\0') => Err(bad("no recording is named")),
             Some(("replay", what)) => Ok(Provider::Replay(what.to_owned())),
             _ => Err(bad(
-                "there are literate, claude, codex, gemini, opencode, aider, anthropic, openai, acp:<program and \
+                "there are literate, claude, codex, gemini, opencode, aider, anthropic, openai, manual, acp:<program and \
                  arguments>, command:<program and arguments> and replay:<run or file>",
             )),
         }

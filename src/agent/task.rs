@@ -40,6 +40,8 @@ pub struct Task {
     pub green_on_base: Vec<String>,
     /// What failed in the last attempt, with evidence; empty in the first.
     pub failures: Vec<FailureNote>,
+    /// What a person says who had the slice begin anew.
+    pub hint: Option<String>,
     /// Contracts of the slice's concern: its own, and those of slices that it builds on.
     pub contracts: Vec<Contract>,
     /// Where to work: the current directory of the agent.

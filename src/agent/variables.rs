@@ -122,9 +122,12 @@ pub fn login(provider: &Provider) -> Login {
             ],
         ),
         Provider::Acp(argv) => return spoken_for(argv),
-        Provider::Literate | Provider::Command(_) | Provider::Anthropic | Provider::OpenAi | Provider::Replay(_) => {
-            (&[], &[])
-        }
+        Provider::Literate
+        | Provider::Command(_)
+        | Provider::Anthropic
+        | Provider::OpenAi
+        | Provider::Manual
+        | Provider::Replay(_) => (&[], &[]),
     };
     Login { variables: variables.to_vec(), places: places.to_vec() }
 }

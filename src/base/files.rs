@@ -5,9 +5,12 @@ use std::{
     io::{self, Read as _, Write as _},
     os::{fd::OwnedFd, unix::fs::PermissionsExt as _},
     path::Path,
+    time::{Duration, SystemTime},
 };
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+
+use super::Timestamp;
 
 /// How a folder is opened: never through a link.
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
@@ -173,6 +176,13 @@ fn make_room(dir: &OwnedFd, name: &[u8]) -> io::Result<()> {
     }
 }
 
+/// How long ago something was modified last, at a moment; none where it is not there or was modified after that.
+pub fn untouched_for(path: &Path, now: Timestamp) -> Option<Duration> {
+    let modified = std::fs::metadata(path).ok()?.modified().ok()?;
+    let now = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(now.millis().try_into().ok()?))?;
+    now.duration_since(modified).ok()
+}
+
 /// Removes a folder and all below it, also where folders are read-only; links are removed, never followed. Nothing
 /// there is fine.
 pub fn remove_tree(dir: &Path) -> io::Result<()> {
@@ -188,6 +198,30 @@ pub fn remove_tree(dir: &Path) -> io::Result<()> {
     }
     open_up(dir, 0)?;
     std::fs::remove_dir_all(dir)
+}
+
+/// Writes a file of the user's own choice as a whole: whoever reads it sees the old or the new content. As with a
+/// redirection of the shell, a link is followed, and what is no file, such as a pipe, is written to. With `durable` the
+/// content is on the disk before it has the name.
+pub fn replace(path: &Path, content: &[u8], durable: bool) -> io::Result<()> {
+    let path = match std::fs::canonicalize(path) {
+        Ok(there) if !there.is_file() => return std::fs::write(there, content),
+        Ok(there) => there,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => path.to_owned(),
+        Err(e) => return Err(e),
+    };
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let permissions = std::fs::Permissions::from_mode(0o666);
+    let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(dir)?;
+    file.write_all(content)?;
+    if durable {
+        file.as_file().sync_all()?;
+    }
+    file.persist(&path)?;
+    if durable {
+        std::fs::File::open(dir)?.sync_all()?;
+    }
+    Ok(())
 }
 
 /// Makes every folder below one's own to change again.
@@ -209,6 +243,21 @@ fn open_up(dir: &Path, depth: u32) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole_also_behind_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        replace(&file, b"one", true).unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        replace(&link, b"two", false).unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), b"two");
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left behind");
+        assert!(replace(&dir.path().join("no/such"), b"x", false).is_err());
+        assert!(replace(dir.path(), b"x", false).is_err());
+        replace(Path::new("/dev/null"), b"x", true).unwrap();
+    }
 
     #[test]
     fn what_leaves_the_root_or_means_git_is_no_path() {

@@ -10,6 +10,7 @@ pub mod files;
 pub mod glob;
 pub mod id;
 pub mod json;
+pub mod keys;
 pub mod lock;
 pub mod oid;
 pub mod procs;

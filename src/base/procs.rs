@@ -21,7 +21,7 @@ mod run;
 mod terminal;
 
 pub use run::{Bounds, Captured, Finished, Limit, Listener, Stream, listen, run};
-pub use terminal::on_terminal;
+pub use terminal::{Pager, on_terminal};
 
 /// A process for good: ids are reused, an id with its start time on one boot is not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,6 +148,16 @@ pub fn start_here(argv: &[OsString], env: &[(OsString, OsString)], own_group: bo
         command.process_group(0);
     }
     Pid::from_raw(command.spawn()?.id() as i32).ok_or_else(|| io::Error::other("a process without an id"))
+}
+
+/// Starts a program that reads from a pipe, and otherwise has the streams of this process.
+fn start_reading(
+    argv: &[OsString],
+    env: &[(OsString, OsString)],
+    from: io::PipeReader,
+) -> io::Result<std::process::Child> {
+    let (program, args) = first(argv)?;
+    Command::new(program).args(args).env_clear().envs(env.iter().cloned()).stdin(from).spawn()
 }
 
 /// Ends this process as a signal ends one. Comes back only where that cannot be.
@@ -417,6 +427,21 @@ pub fn descendants() -> Vec<Pid> {
         next += 1;
     }
     family.into_iter().skip(1).filter_map(Pid::from_raw).collect()
+}
+
+/// Kills every live process below this one, until none is left, for half a second at most.
+pub fn kill_descendants() {
+    for _ in 0..100 {
+        let all = descendants();
+        if all.is_empty() {
+            return;
+        }
+        for pid in all {
+            // It may be gone by now.
+            let _ = rustix::process::kill_process(pid, Signal::KILL);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// What the system tells of a live process.

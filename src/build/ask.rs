@@ -36,6 +36,7 @@ impl Build<'_> {
             checks: slice.checks.iter().map(|c| (c.id.clone(), checks::sentence(c))).collect(),
             green_on_base: now.green_on_base.clone(),
             failures: self.failures(now),
+            hint: now.retried.as_ref().and_then(|r| r.hint.clone()),
             contracts: self.contracts(),
             workspace: workspace.dir().to_owned(),
             blocks: blocks(spec, &slice.id, nth).into_iter().map(|b| self.block(b)).collect::<Result<_, _>>()?,

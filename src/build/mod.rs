@@ -13,16 +13,19 @@ use crate::{
         event::{AttemptFailure, BlockReason, Fact, Kind},
         state::{CheckResult, SliceState},
     },
-    plan::model::{Plan, current},
-    spec::model::Slice,
+    plan::model::{Plan, blocks, current},
+    spec::model::{FileBlock, FileMode, Slice},
     store::run,
+    workspace,
 };
 
 mod ask;
+mod by_hand;
 mod request;
 pub mod scope;
 mod write;
 
+pub use by_hand::Desk;
 pub use write::Live;
 
 /// Builds one slice: what all attempts share.
@@ -37,6 +40,8 @@ pub struct Build<'a> {
     pub prompts: &'a Prompts,
     /// Who is told what the agent does.
     pub live: &'a Live<'a>,
+    /// Where people hand in what they wrote.
+    pub desk: &'a Desk,
     /// The slice.
     pub slice: &'a Slice,
 }
@@ -124,7 +129,7 @@ impl Build<'_> {
         } else if !unfit.is_empty() {
             let detail = format!("what must be kept is not green on the base: {}", not_green(&unfit));
             Some(Kind::SliceBlocked { reason: BlockReason::BaseUnfit, detail })
-        } else if news > 0 && green.len() == news {
+        } else if news > 0 && green.len() == news && !self.brings_code(tree)? {
             let detail = "everything that it must bring holds on the base already".to_owned();
             Some(Kind::MergeRedundant { tree, detail })
         } else {
@@ -134,6 +139,31 @@ impl Build<'_> {
         kinds.extend(settled);
         self.record(None, kinds)?;
         Ok(goes_on)
+    }
+
+    /// Whether the intent carries code for it that is neither on the base nor was in the product before: checks alone do not
+    /// make that redundant. What others own is theirs.
+    fn brings_code(&self, base: Oid) -> Result<bool, Failure> {
+        let spec = &self.plan.spec;
+        let is_there = |block: &FileBlock| -> Result<bool, Failure> {
+            let repo = self.gate.repo();
+            let wanted = if block.mode == FileMode::Executable { Mode::Executable } else { Mode::Plain };
+            let Some(found) = repo.entry(base, block.path.as_str().into())? else { return Ok(false) };
+            Ok(found.mode == wanted && Sha256::of(repo.read_blob(found.oid, workspace::MAX_FILE)?) == block.sha256)
+        };
+        let own: Vec<&FileBlock> = spec.files.iter().filter(|f| f.slice == self.slice.id).collect();
+        for n in 1..=own.iter().map(|f| f.attempt).max().unwrap_or(0) {
+            let mut all = true;
+            for block in blocks(spec, &self.slice.id, n) {
+                all = all && is_there(block)?;
+            }
+            if all {
+                return Ok(false);
+            }
+        }
+        let others = self.others();
+        let new = |f: &&FileBlock| !self.plan.known.contains(f) && !glob::any(&others, &f.path);
+        Ok(own.into_iter().any(|f| new(&f)))
     }
 
     /// What the next attempt starts from: after red checks the last attempt's files, after the queue gave it back the tip

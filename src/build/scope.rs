@@ -156,7 +156,7 @@ fn protected_until(path: &BStr) -> Option<usize> {
 
 /// Whether a file, by its name, decides what a test runner runs.
 fn configures_runners(path: &BStr) -> bool {
-    const NAMES: [&str; 37] = [
+    const NAMES: [&str; 41] = [
         "conftest.py",
         "pytest.ini",
         ".pytest.ini",
@@ -169,6 +169,11 @@ fn configures_runners(path: &BStr) -> bool {
         "usercustomize.py",
         ".coveragerc",
         "package.json",
+        // What is installed decides what runs: a runner comes from there.
+        "package-lock.json",
+        "npm-shrinkwrap.json",
+        "pnpm-lock.yaml",
+        "uv.lock",
         ".npmrc",
         ".yarnrc",
         ".yarnrc.yml",
@@ -211,6 +216,7 @@ fn configures_runners(path: &BStr) -> bool {
     NAMES.contains(&name)
         || STEMS.iter().any(|stem| name.starts_with(stem))
         || name.ends_with(".pth")
+        || name.starts_with("requirements") && name.ends_with(".txt")
         || folded.split('/').any(|part| part == ".cargo")
 }
 

@@ -9,6 +9,7 @@ use super::{Build, Ground, diff_digest, request, scope};
 use crate::{
     agent::{self, Agent, Call, Edit, Event, Outcome, Provider, Recorded, Session, Task, Work},
     base::{Cost, Exit, Failure, Oid, Point, SliceId},
+    gate,
     git::NewCommit,
     journal::{
         event::{AttemptFailure, Kind},
@@ -34,9 +35,13 @@ impl Build<'_> {
         // Whoever goes on with its own conversation finds what it had written when it was cut off.
         let kept = run::wip(repo, &self.gate.run, &of.slice, ground.base, &of.left_behind())?;
         let tree = kept.filter(|_| session.begun).unwrap_or(ground.tree);
-        let workspace = Workspace::create(repo, world, &self.gate.site.root, &of, ground.base, tree)?;
+        let by_hand = agent.provider == Provider::Manual;
+        let (mut workspace, fresh) = self.workspace(&of, ground, tree, by_hand)?;
+        if fresh && !matches!(agent.provider, Provider::Literate | Provider::Replay(_)) {
+            self.gate.site.furnish(&mut workspace, tree).await?;
+        }
         let task = self.task(now, n, &workspace)?;
-        let place = (&workspace, repo.read_commit(ground.base)?.tree);
+        let place = (&workspace, (&of, ground.base), repo.read_commit(ground.base)?.tree);
         if session.id.is_none() {
             session.id = agent::new_session(world, &agent.provider)?;
         }
@@ -55,7 +60,9 @@ impl Build<'_> {
         }
         left.problems.extend(std::mem::take(&mut done.problems));
         let settled = self.settle(&of, ground, agent, done, left);
-        workspace.remove(world)?;
+        if !by_hand {
+            workspace.remove(world)?;
+        }
         settled
     }
 
@@ -66,7 +73,7 @@ impl Build<'_> {
         n: u32,
         agent: &Agent,
         task: &Task,
-        (workspace, base_tree): (&Workspace, Oid),
+        (workspace, of, base_tree): (&Workspace, (&Attempt, Oid), Oid),
         session: Session,
     ) -> Result<(Outcome, Recorded), Failure> {
         let name = agent.recorded_as(task.role, Some(&task.slice), n);
@@ -94,7 +101,7 @@ impl Build<'_> {
             scope::may_write(&rules, path, there)
         };
         let limits = &self.plan.limits;
-        let left = (limits.slice_wall_s * 1000).saturating_sub(now.agent_ms).max(1000);
+        let left = (limits.slice_wall_s * 1000).saturating_sub(now.worked_ms()).max(1000);
         let call = Call {
             role: task.role,
             nth: n,
@@ -116,7 +123,10 @@ impl Build<'_> {
         let login = agent::variables::make_login(&self.gate.site.world, &agent.provider)?;
         let elsewhere = agent.provider.is_remote();
         let world = self.gate.site.sandbox.agent(&self.gate.site.world, elsewhere, call.dir, call.scratch, login);
-        let done = agent::run(&world, agent, &call).await;
+        let done = match agent.provider {
+            Provider::Manual => self.wait(workspace, of, task, call.prompt).await?,
+            _ => agent::run(&gate::tools_first(&world, call.dir), agent, &call).await,
+        };
         let recorded = Recorded::new(&call, name.clone(), &done);
         known.into_inner().unwrap_or_else(PoisonError::into_inner).1?;
         Ok((done, recorded))

@@ -26,6 +26,8 @@ pub fn variables(path: &OsStr, dir: &Path, room: &Path, extra: &[(String, String
         ("HOME".into(), room.join("home").into()),
         ("TMPDIR".into(), room.join("tmp").into()),
         ("LANG".into(), "C.UTF-8".into()),
+        // What Python would leave beside the sources makes a checkout another one.
+        ("PYTHONDONTWRITEBYTECODE".into(), "1".into()),
         ("GIT_CEILING_DIRECTORIES".into(), dir.parent().unwrap_or(dir).into()),
     ];
     for (name, value) in extra {
@@ -35,15 +37,20 @@ pub fn variables(path: &OsStr, dir: &Path, room: &Path, extra: &[(String, String
     vars
 }
 
+/// Where package managers put programs in a checkout, as far as the folders are there.
+pub fn tools(dir: &Path) -> Vec<PathBuf> {
+    [".venv/bin", "node_modules/.bin"].map(|folder| dir.join(folder)).into_iter().filter(|dir| dir.is_dir()).collect()
+}
+
 /// Where a bare program name is found on a PATH.
 pub fn on_path(program: &str, path: &OsStr) -> Option<PathBuf> {
     let executable = |p: &PathBuf| p.is_file() && rustix::fs::access(p, rustix::fs::Access::EXEC_OK).is_ok();
     std::env::split_paths(path).filter(|dir| dir.is_absolute()).map(|dir| dir.join(program)).find(executable)
 }
 
-/// The fingerprint of what a check sees apart from the tree: system, PATH, the runner's file, LANG and the additional
-/// variables. Two results with equal tree, check and fingerprint may stand for each other.
-pub fn fingerprint(path: &OsStr, runner: &str, extra: &[(String, String)]) -> Sha256 {
+/// The fingerprint of what a check sees apart from the tree: system, PATH, the runner's file, LANG, the additional
+/// variables, and the digest of what was installed in the checkout. Two results with equal tree, check and fingerprint may stand for each other.
+pub fn fingerprint(path: &OsStr, runner: &str, extra: &[(String, String)], supplied: Option<Sha256>) -> Sha256 {
     let found = if runner.contains('/') {
         Path::new(runner).is_absolute().then(|| runner.into())
     } else {
@@ -59,6 +66,8 @@ pub fn fingerprint(path: &OsStr, runner: &str, extra: &[(String, String)]) -> Sh
     let mut parts: Vec<&[u8]> =
         vec![b"otto-environment/1", system.as_bytes(), path.as_bytes(), file.as_bytes(), b"C.UTF-8"];
     parts.extend(extra.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]));
+    let supplied = supplied.map(|digest| digest.to_string());
+    parts.extend(supplied.as_ref().map(|digest| digest.as_bytes()));
     // Each part goes in with its length, so that no two lists of parts read alike.
     let lengths: Vec<[u8; 8]> = parts.iter().map(|p| (p.len() as u64).to_be_bytes()).collect();
     Sha256::of_parts(lengths.iter().zip(&parts).flat_map(|(length, part)| [&length[..], part]))
@@ -84,12 +93,13 @@ mod tests {
         let lang: Vec<_> = vars.iter().filter(|(n, _)| n == "LANG").collect();
         assert_eq!(lang, [&("LANG".into(), "de_DE.UTF-8".into())]);
         let path = OsStr::new("/usr/bin:/bin");
-        let base = fingerprint(path, "sh", &[]);
-        assert_eq!(base, fingerprint(path, "sh", &[]));
-        assert_ne!(base, fingerprint(path, "sh", &extra("x")));
-        assert_ne!(base, fingerprint(path, "./sh", &[]));
-        assert_ne!(base, fingerprint(OsStr::new("/bin"), "sh", &[]));
+        let base = fingerprint(path, "sh", &[], None);
+        assert_eq!(base, fingerprint(path, "sh", &[], None));
+        assert_ne!(base, fingerprint(path, "sh", &extra("x"), None));
+        assert_ne!(base, fingerprint(path, "./sh", &[], None));
+        assert_ne!(base, fingerprint(path, "sh", &[], Some(Sha256::of("x"))));
+        assert_ne!(base, fingerprint(OsStr::new("/bin"), "sh", &[], None));
         let (one, two) = (("A".into(), "BC".into()), ("AB".into(), "C".into()));
-        assert_ne!(fingerprint(path, "sh", &[one]), fingerprint(path, "sh", &[two]));
+        assert_ne!(fingerprint(path, "sh", &[one], None), fingerprint(path, "sh", &[two], None));
     }
 }

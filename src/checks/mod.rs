@@ -3,9 +3,11 @@
 mod environ;
 mod expect;
 pub mod model;
+mod pytest;
 mod red;
 mod run;
 mod words;
 
+pub use environ::{on_path, path_of, tools};
 pub use run::{On, environment, run, unknown};
 pub use words::{red_words, self_written, sentence};

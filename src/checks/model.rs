@@ -29,6 +29,9 @@ pub struct Check {
     pub timeout_s: Option<u32>,
 }
 
+/// How the ids of checks begin that keep what the project's own commands said of the base.
+pub const BASELINE: &str = "baseline-";
+
 /// When a check is a gate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -257,7 +260,7 @@ impl CheckKind {
     }
 
     /// The kinds that this version can run, by name.
-    pub const RUNNABLE: [&'static str; 2] = ["cli_probe", "repo_test"];
+    pub const RUNNABLE: [&'static str; 3] = ["cli_probe", "repo_test", "pytest"];
 
     /// Whether this version can run the kind. A plan that needs another is refused before anything starts: a check is
     /// never skipped and never passed unrun.
@@ -270,6 +273,11 @@ impl Check {
     /// The longest that the check may take, in seconds.
     pub fn timeout_s(&self) -> u32 {
         self.timeout_s.unwrap_or_else(|| self.kind.default_timeout_s())
+    }
+
+    /// Whether it keeps what the project's own commands said of the base.
+    pub fn is_baseline(&self) -> bool {
+        self.gate == Gate::Keeps && self.id.starts_with(BASELINE)
     }
 
     /// The digest of the check's definition: SHA-256 over its JSON.

@@ -6,10 +6,10 @@ use super::{
     environ,
     expect::{self, Expect},
     model::{Cause, Check, CheckKind, Evidence, Outcome},
-    red,
+    pytest, red,
 };
 use crate::base::{
-    Oid, World, files,
+    Oid, Sha256, World, files,
     procs::{self, Bounds, Finished, Spec},
     text,
 };
@@ -28,12 +28,23 @@ pub struct On<'a> {
     pub scratch: &'a Path,
     /// Additional variables (`otto.checkEnv`).
     pub extra_env: &'a [(String, String)],
+    /// The digest of what was installed there, whose programs come first on the PATH; none where nothing was.
+    pub supplied: Option<Sha256>,
+}
+
+impl On<'_> {
+    /// The PATH of programs that run there.
+    fn path(&self, world: &World) -> OsString {
+        let path = environ::path_of(&world.env);
+        let first = self.supplied.map(|_| environ::tools(self.dir)).unwrap_or_default();
+        std::env::join_paths(first.into_iter().chain(std::env::split_paths(&path))).unwrap_or(path)
+    }
 }
 
 /// Runs a check. Whatever keeps it from being evaluated is a result too: cause unknown, not passed.
 pub async fn run(world: &World, check: &Check, on: On<'_>) -> Outcome {
     let begun = world.clock.mono();
-    let path = environ::path_of(&world.env);
+    let path = on.path(world);
     let mut outcome = unknown(world, check, &on, String::new());
     let evidence = &mut outcome.evidence;
     match evaluate(world, check, on, path).await {
@@ -73,7 +84,12 @@ pub fn unknown(world: &World, check: &Check, on: &On<'_>, why: String) -> Outcom
         detail: why,
         artifacts: Vec::new(),
         sandbox: world.procs.confinement(),
-        environment: environ::fingerprint(&path, program_of(&check.kind).unwrap_or_default(), on.extra_env),
+        environment: environ::fingerprint(
+            &path,
+            program_of(&check.kind).unwrap_or_default(),
+            on.extra_env,
+            on.supplied,
+        ),
     };
     Outcome { evidence, stdout: Vec::new(), stderr: Vec::new() }
 }
@@ -84,7 +100,7 @@ pub fn environment(world: &World, on: &On<'_>) -> io::Result<Vec<(OsString, OsSt
     let room = on.scratch.join("setup");
     std::fs::create_dir_all(room.join("home"))?;
     std::fs::create_dir_all(room.join("tmp"))?;
-    Ok(environ::variables(&environ::path_of(&world.env), on.dir, &room, on.extra_env))
+    Ok(environ::variables(&on.path(world), on.dir, &room, on.extra_env))
 }
 
 /// What came of it, before it is written down.
@@ -101,12 +117,16 @@ fn program_of(kind: &CheckKind) -> Option<&str> {
         CheckKind::CliProbe { command, .. } | CheckKind::RepoTest { command, .. } => {
             command.first().map(String::as_str)
         }
+        CheckKind::Pytest { .. } => Some("python3"),
         _ => None,
     }
 }
 
 /// Runs and judges; an error is the reason why nothing could be evaluated.
 async fn evaluate(world: &World, check: &Check, on: On<'_>, path: OsString) -> Result<Ran, String> {
+    if let CheckKind::Pytest { selector } = &check.kind {
+        return evaluate_pytest(world, check, selector, on, path).await;
+    }
     let none = String::new();
     let (argv, shell, stdin, expect) = match &check.kind {
         CheckKind::RepoTest { command, expect_exit, stdout_contains } => {
@@ -173,6 +193,32 @@ async fn evaluate(world: &World, check: &Check, on: On<'_>, path: OsString) -> R
         told.push(format!("standard error ends with {last}"));
     }
     Ok(Ran { cause, detail: told.join("\n"), done: Some(done) })
+}
+
+/// Runs pytest and judges it by its report.
+async fn evaluate_pytest(
+    world: &World,
+    check: &Check,
+    selector: &str,
+    on: On<'_>,
+    path: OsString,
+) -> Result<Ran, String> {
+    let room = Room::new(world, on.scratch).map_err(|e| format!("no folder for the check's HOME: {e}"))?;
+    let argv = pytest::command(selector, &room.0)?;
+    let env = environ::variables(&path, on.dir, &room.0, on.extra_env);
+    let spec = Spec { argv, cwd: on.dir.to_owned(), env, ..Spec::default() };
+    let bounds = Bounds { wall: Duration::from_secs(check.timeout_s().into()), idle: None, keep: KEEP };
+    let done = match start(world, &spec, bounds).await {
+        Ok(done) => done,
+        Err(e) if e.kind() == io::ErrorKind::NotFound && on.dir.is_dir() => {
+            return Err("python3 is not on PATH, so the check could not run".into());
+        }
+        Err(e) => return Err(format!("pytest could not be run: {e}")),
+    };
+    let report = files::read_beneath(&room.0, pytest::REPORT.as_bytes(), pytest::MAX_REPORT);
+    let report = report.ok().and_then(|(bytes, _)| String::from_utf8(bytes).ok());
+    let (cause, detail) = pytest::judge(&done, report.as_deref(), selector, on.dir);
+    Ok(Ran { cause, detail, done: Some(done) })
 }
 
 /// Starts the program; a file that another thread's child still holds open for writing is waited for, shortly.

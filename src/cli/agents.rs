@@ -129,6 +129,7 @@ fn look(start: &Start, name: &'static str, provider: &Provider) -> Found {
     };
     login.extend(variables::login_paths(&start.world, provider).into_iter().filter(|path| path.exists()).map(short));
     let (usable, text) = match (provider, provider.program()) {
+        (Provider::Manual, _) => (true, "a person: works in the slice's folder, then `git otto submit`".to_owned()),
         (Provider::Literate, _) => (true, "embedded: writes what an intent carries".to_owned()),
         (Provider::Anthropic | Provider::OpenAi, _) => {
             let key = endpoint::key_variable(provider).unwrap_or_default();

@@ -28,6 +28,6 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     let kind = if args.retire.is_empty() { Kind::Amend } else { Kind::Retire };
-    let manner = Manner { kind, retire: args.retire, override_intent: args.override_intent };
+    let manner = Manner { kind, retire: args.retire, override_intent: args.override_intent, is_asked: false };
     revise::revise(start, &args.spec, &args.input, &manner)
 }

@@ -78,10 +78,11 @@ pub async fn take_up(start: &Start, driver: &Arc<Driver>, jobs: &mut Jobs) -> Re
         let team = team::fit(start, store, driver.team.clone(), &version.plan.spec)?;
         Ok((records, version, team))
     });
-    let (records, version, team) = match next {
+    let (records, mut version, team) = match next {
         Ok(next) => next,
         Err(why) => return Err(pause(driver, tip, why)?),
     };
+    version.plan.known = driver.gate.log.read(|state| before.carried(state));
     let changed = invalidated(before, &version.plan);
     let is_changed = |slice: &SliceId| changed.iter().any(|(id, _)| id == slice);
     // What is under test is tested again, by the version that lands it.

@@ -4,15 +4,16 @@ use serde::Serialize;
 
 use crate::{
     base::{Exit, Failure, Oid, Sha256, SpecId},
+    baseline::{Baseline, Line},
     cli::{
-        Start,
+        Start, baseline,
         prose::{self, Wish},
         session::Choices,
         source::{self, Draft, Source},
-        team::Whom,
+        team::{self, Whom},
     },
     spec,
-    store::record::{By, Phase},
+    store::record::{self, Appended, By, Phase},
 };
 
 /// Compile an intent into a draft spec.
@@ -45,6 +46,10 @@ struct Answer<'a> {
     new: bool,
     approved: bool,
     guessed: &'a [String],
+    baseline: Vec<Line>,
+    /// Of a dry run: the spec as it would be stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spec_json: Option<&'a str>,
 }
 
 /// Runs the command.
@@ -62,6 +67,7 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     if !matches!(source, Source::Prose(_)) {
         args.wish.only_of_prose()?;
     }
+    let mut measured = Baseline::default();
     let draft = match source {
         Source::Text(text, name, folder) if is_spec => {
             let draft = source::read_spec(&text, &name, folder.as_deref(), &Default::default())?;
@@ -72,13 +78,33 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
             }
             Draft { by: By::User, ..draft }
         }
-        Source::Text(text, name, _) => source::compile(start, &store, &text, &name, args.wish.id.as_ref())?,
+        Source::Text(text, name, _) => {
+            let mut draft = source::compile(start, &store, &text, &name, args.wish.id.as_ref())?;
+            let tip = record::tip(&store.repo, &draft.spec.id)?;
+            let known = tip.map(|tip| record::load(&store.repo, tip)).transpose()?;
+            // A draft may be compiled anew as often as one likes: then its base is asked anew as well.
+            match known.filter(|known| known.record.kind.phase() != Phase::Draft) {
+                Some(known) => baseline::take_along(&mut draft, &known),
+                None => {
+                    let wanted = !args.wish.no_baseline && !args.dry_run;
+                    measured = baseline::keep(start, &store, &mut draft, wanted, None)?;
+                }
+            }
+            draft
+        }
         Source::Prose(_) if is_spec => {
             return Err(Failure::new(Exit::Usage, format!("{named:?} is no file")).hint("git otto compile --spec <file>"));
         }
         Source::Prose(prose) => {
             let choices = Choices { whom: args.whom.clone(), ..Choices::default() };
-            prose::compile(start, &store, &prose, None, &args.wish, &choices)?
+            team::compiler(start, &store, &args.whom)?;
+            if let Some(id) = &args.wish.id {
+                prose::is_open(&store, id)?;
+            }
+            measured = baseline::measure(start, &store, None, None, !args.wish.no_baseline && !args.dry_run)?;
+            let mut draft = prose::compile(start, &store, &prose, None, &args.wish, &choices)?;
+            measured.keep(&mut draft.spec);
+            draft
         }
         Source::Spec(id) => {
             let text = format!("{id} is a spec already; compile takes an intent");
@@ -86,22 +112,28 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
         }
     };
     let bytes = spec::write(&draft.spec);
+    let id = &draft.spec.id;
+    let answer = |appended: Option<&Appended>, phase: Phase| Answer {
+        schema: "otto.compile/1",
+        spec: id,
+        digest: Sha256::of(&bytes),
+        commit: appended.map(|a| a.commit),
+        new: appended.is_some_and(|a| a.new),
+        approved: phase == Phase::Approved,
+        guessed: &draft.guessed,
+        baseline: measured.lines(&draft.spec),
+        spec_json: appended.is_none().then(|| std::str::from_utf8(&bytes).unwrap_or_default()),
+    };
     if args.dry_run {
-        start.ui.answer_bytes(&bytes)?;
+        match start.ui.is_json() {
+            true => start.ui.answer_json(&answer(None, Phase::Draft))?,
+            false => start.ui.answer_bytes(&bytes)?,
+        }
         return Ok(Exit::Done);
     }
     let (appended, phase) = source::record(&store, &draft)?;
-    let id = &draft.spec.id;
     if start.ui.is_json() {
-        start.ui.answer_json(&Answer {
-            schema: "otto.compile/1",
-            spec: id,
-            digest: Sha256::of(&bytes),
-            commit: Some(appended.commit),
-            new: appended.new,
-            approved: phase == Phase::Approved,
-            guessed: &draft.guessed,
-        })?;
+        start.ui.answer_json(&answer(Some(&appended), phase))?;
         return Ok(Exit::Done);
     }
     for guess in &draft.guessed {

@@ -10,6 +10,7 @@ use crate::{
         Start,
         progress::Progress,
         prose::Wish,
+        rerun::Consent,
         resume,
         run::run_source,
         session::Choices,
@@ -56,7 +57,8 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     std::fs::write(dir.join("jot.md"), INTENT)?;
     let env = Env { cwd: dir.clone(), git: Default::default(), ..(*start.world.env).clone() };
     let world = World { env: env.into(), ..start.world.clone() };
-    let there = Start { world: world.clone(), ui: start.ui.clone(), keys: Default::default(), confinement: start.confinement.clone() };
+    let (ui, confinement) = (start.ui.clone(), start.confinement.clone());
+    let there = Start { world: world.clone(), ui, repo: None, keys: Default::default(), confinement };
     let store = Store::new(Repo::discover(&world.env)?, world);
     start.ui.say(&format!("repository: {}", dir.display()))?;
     start.ui.say("intent:     jot.md, which carries its own code")?;
@@ -64,7 +66,8 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
         return crash(&there, &store);
     }
     let source = Source::Text(INTENT.into(), "jot.md".into(), Some(dir));
-    run_source(&there, &store, source, &Wish::default(), true, &Choices::default())
+    let consent = Consent { yes: true, ..Consent::default() };
+    run_source(&there, &store, source, &Wish::default(), &consent, &Choices::default())
 }
 
 /// Runs the example in a process of its own, kills it midway, and goes on in front of the user.

@@ -109,7 +109,7 @@ impl Effect {
         let slices = |n: usize| if n == 1 { "slice stays as it is" } else { "slices stay as they are" };
         let mut parts = Vec::new();
         match self.again.as_slice() {
-            [] => parts.push("the next run builds no slice again".to_owned()),
+            [] => parts.push("the next run takes up no slice".to_owned()),
             again => parts.push(format!("the next run takes up {}", names(again))),
         }
         if self.unchanged > 0 {

@@ -2,16 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::signal::unix::{SignalKind, signal};
-
 use crate::{
     agent::{self, Team, prompt::Prompts},
     audit::{self, Auditor},
     base::{Failure, Point, SliceId},
-    build::{self, Build},
+    build::{self, Build, Desk},
     cli::{
         Start,
         amended::{self, Version},
+        control::Ears,
+        interrupt::Interrupts,
         jobs::{Job, Jobs},
         progress::{self, Progress},
         requests,
@@ -23,7 +23,7 @@ use crate::{
         model::Plan,
         schedule::{self, Over, Step, Stop},
     },
-    queue::{Queue, message::Style},
+    queue::{Full, Queue, message::Style},
     recover,
     store::{
         lane::Lane,
@@ -51,6 +51,10 @@ pub struct Driver {
     pub working_copy: Option<(BString, Vec<u8>)>,
     /// How landings are told.
     pub style: Style,
+    /// When the project's own commands run.
+    pub full: Full,
+    /// Where people hand in what they wrote.
+    pub desk: Arc<Desk>,
 }
 
 /// How a drive ended.
@@ -79,20 +83,29 @@ impl Driver {
             progress: self.progress.clone(),
             working_copy,
             style: self.style.clone(),
+            full: self.full,
+            desk: self.desk.clone(),
         }
     }
 
     fn queue(&self) -> Queue<'_> {
         let working_copy = self.working_copy.clone();
-        Queue { gate: &self.gate, plan: &self.plan, lane: &self.lane, working_copy, style: &self.style }
+        Queue {
+            gate: &self.gate,
+            plan: &self.plan,
+            lane: &self.lane,
+            working_copy,
+            style: &self.style,
+            full: self.full,
+        }
     }
 
     async fn build(&self, id: &SliceId) -> Result<(), Failure> {
         let slice = build::slice(&self.plan, id)?;
         let tip = self.lane.tip()?.commit;
-        let Driver { gate, plan, team, prompts, progress, .. } = self;
+        let Driver { gate, plan, team, prompts, progress, desk, .. } = self;
         let live = |slice: &SliceId, event: &agent::Event| progress.hear(slice, event);
-        Build { gate, plan, team, prompts, live: &live, slice }.attempt(tip).await
+        Build { gate, plan, team, prompts, live: &live, desk, slice }.attempt(tip).await
     }
 
     async fn land(&self, id: &SliceId) -> Result<(), Failure> {
@@ -138,22 +151,28 @@ pub fn drive(start: &Start, driver: Arc<Driver>) -> Result<Driven, Failure> {
 
 async fn work(start: &Start, driver: Arc<Driver>) -> Result<Driven, Failure> {
     let log = driver.gate.log.clone();
+    let interrupts = Interrupts::listen(start.ui.clone())?;
     let mut jobs = Jobs::default();
-    let driven = turn(start, driver, &mut jobs).await;
+    let driven = turn(start, driver, &mut jobs, &interrupts).await;
+    start.ui.clear_below();
     jobs.stop_all().await;
     if let Ok(Driven::Interrupted) = driven {
         let reason = "interrupted by the user".into();
         log.record(&[Fact::run(Kind::RunPaused { reason })])?;
     }
+    interrupts.no_longer_heeded();
     driven
 }
 
-/// How often it is looked whether the spec was amended.
+/// How often it is looked whether the spec was amended, and what others ask for.
 const LOOK: Duration = Duration::from_secs(1);
 
-async fn turn(start: &Start, mut driver: Arc<Driver>, jobs: &mut Jobs) -> Result<Driven, Failure> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+async fn turn(
+    start: &Start,
+    mut driver: Arc<Driver>,
+    jobs: &mut Jobs,
+    interrupts: &Interrupts,
+) -> Result<Driven, Failure> {
     let every = |period| {
         let mut timer = tokio::time::interval(period);
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -162,7 +181,12 @@ async fn turn(start: &Start, mut driver: Arc<Driver>, jobs: &mut Jobs) -> Result
     let (mut heartbeat, mut notices, mut looks) = (every(lease::HEARTBEAT), every(progress::EVERY), every(LOOK));
     heartbeat.tick().await;
     let log = driver.gate.log.clone();
+    let mut ears = Ears::new(&driver)?;
     loop {
+        ears.listen(&driver)?;
+        if let Some(verdict) = log.read(|state| state.finished.as_ref().map(|end| end.verdict)) {
+            return Ok(Driven::Finished(verdict));
+        }
         if let Some(next) = amended::take_up(start, &driver, jobs).await? {
             driver = next;
         }
@@ -193,13 +217,29 @@ async fn turn(start: &Start, mut driver: Arc<Driver>, jobs: &mut Jobs) -> Result
         }
         tokio::select! {
             ended = jobs.one() => ended?,
-            _ = looks.tick() => {}
+            _ = looks.tick() => log.read(|state| driver.progress.show(&driver.plan, state, &jobs.busy())),
             _ = heartbeat.tick() => driver.lease.renew()?,
             _ = notices.tick() => driver.progress.tell_of_agents(driver.plan.limits.agent_idle_s),
-            _ = interrupt.recv() => return Ok(Driven::Interrupted),
-            _ = terminate.recv() => return Ok(Driven::Interrupted),
+            () = interrupts.first() => return Ok(Driven::Interrupted),
         }
     }
+}
+
+/// Has a finished run judged once more; its verdict is what that says.
+pub fn judge(start: &Start, driver: &Driver) -> Result<Driven, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let interrupts = Interrupts::listen(start.ui.clone())?;
+        let mut heartbeat = tokio::time::interval(lease::HEARTBEAT);
+        let mut audit = std::pin::pin!(driver.audit());
+        loop {
+            tokio::select! {
+                judged = &mut audit => return judged.and_then(|()| finish(driver)),
+                _ = heartbeat.tick() => driver.lease.renew()?,
+                () = interrupts.first() => return Ok(Driven::Interrupted),
+            }
+        }
+    })
 }
 
 fn finish(driver: &Driver) -> Result<Driven, Failure> {
@@ -209,6 +249,7 @@ fn finish(driver: &Driver) -> Result<Driven, Failure> {
         let verdict = audit.and_then(|a| a.verdict).unwrap_or(Verdict::Blocked);
         (verdict, audit.map(|a| a.findings.iter().map(|f| f.text.clone()).collect()).unwrap_or_default())
     });
+    recover::clear(&driver.gate, &driver.plan)?;
     driver.gate.log.record(&[Fact::run(Kind::RunFinished { verdict, why, target })])?;
     driver.gate.site.world.faults.hit(Point::RunFinishBeforeRelease)?;
     Ok(Driven::Finished(verdict))

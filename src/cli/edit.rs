@@ -21,6 +21,6 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
-    let manner = Manner { kind: Kind::Edit, retire: Vec::new(), override_intent: false };
+    let manner = Manner { kind: Kind::Edit, retire: Vec::new(), override_intent: false, is_asked: false };
     revise::revise(start, &args.spec, &args.input, &manner)
 }

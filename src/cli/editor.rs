@@ -16,7 +16,7 @@ use crate::{
         revise::{Task, View},
         source,
     },
-    intent, spec,
+    intent,
     store::record::Kind,
 };
 
@@ -138,8 +138,7 @@ fn chosen(start: &Start, task: &Task<'_>) -> Result<String, Failure> {
 fn text(start: &Start, task: &Task<'_>) -> Result<(View, String), Failure> {
     let (id, stored) = (task.id, &task.stored);
     let markdown = intent::render(&task.before, &stored.files, true);
-    let again = intent::compile(markdown.as_bytes(), "", Some(id));
-    let whole = again.is_ok_and(|c| spec::digest(&c.spec) == stored.record.after && c.files == stored.files);
+    let whole = intent::carries(&markdown, &task.before, &stored.files);
     let view = match task.input.view {
         Some(view) => view,
         None if whole => View::Markdown,

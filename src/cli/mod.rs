@@ -12,7 +12,7 @@ use clap::{ColorChoice, Parser, Subcommand, ValueEnum};
 use crate::{
     base::{
         Env, Exit, Failure, World,
-        procs::{Ended, die_by},
+        procs::{Ended, Pager, die_by},
     },
     git::Repo,
     output::{Color, Manner, Ui},
@@ -22,18 +22,29 @@ use crate::{
 };
 
 mod amended;
+mod baseline;
+mod by_hand;
+mod control;
 mod difference;
 mod drive;
 mod editor;
 mod endpoint;
+mod interrupt;
 mod jobs;
+mod live;
+mod opener;
+mod pager;
+mod place;
+mod preview;
 mod progress;
 mod prose;
 mod requests;
+mod rerun;
 mod revise;
 mod session;
 mod share;
 mod source;
+mod supply;
 mod team;
 mod version;
 mod working_copy;
@@ -58,6 +69,9 @@ pub struct Args {
     /// When to use colour
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", global = true)]
     color: When,
+    /// Do not show long answers through a pager
+    #[arg(short = 'P', long, global = true)]
+    no_pager: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -81,6 +95,10 @@ macro_rules! commands {
         enum Command { $($(#[$doc])* $variant($module::Args),)* }
 
         impl Command {
+            fn name(&self) -> &'static str {
+                match self { $(Command::$variant(_) => stringify!($module),)* }
+            }
+
             fn run(self, start: &Start) -> Result<Exit, Failure> {
                 match self { $(Command::$variant(args) => $module::run(args, start),)* }
             }
@@ -91,6 +109,8 @@ macro_rules! commands {
 commands! {
     /// Turn an intent into a landed, proven product
     Run = run,
+    /// Write an intent to start from
+    New = new,
     /// Compile an intent into a draft spec
     Compile = compile,
     /// Read a specification of another tool into a draft spec
@@ -103,14 +123,34 @@ commands! {
     Amend = amend,
     /// Show a spec, one of its versions, or a run
     Show = show,
+    /// Write a spec as an intent in Markdown, or as JSON
+    Export = export,
     /// Show in what two versions of a spec differ
     Diff = diff,
     /// Show the history of a spec
     Log = log,
     /// Show where a run stands
     Status = status,
+    /// Show what was asked, what was built, what proves it and what is missing
+    Report = report,
+    /// Show what is kept of the checks of a run
+    Evidence = evidence,
     /// Go on with a run that was interrupted
     Resume = resume,
+    /// Bring what a run has landed into your branch
+    Deliver = deliver,
+    /// Take a delivery back
+    Undo = undo,
+    /// Run the checks of a spec on your checkout, or on any commit
+    Check = check,
+    /// Judge a finished run once more
+    Audit = audit,
+    /// Say why a slice stands where it stands
+    Why = why,
+    /// Hand in what you built by hand
+    Submit = submit,
+    /// Have a slice that came to nothing begin anew
+    Retry = retry,
     /// Archive a finished spec
     Close = close,
     /// Remove everything that is kept of a run, or of a spec
@@ -134,12 +174,18 @@ commands! {
     Hook = hook,
     /// Say which agents there are and who does what
     Agents = agents,
+    /// List the configuration, say one key of it, or set it
+    Config = config,
     /// Print a JSON Schema
     Schema = schema,
     /// Build the example in a new repository
     Demo = demo,
     /// Say what this machine and this repository can do
     Doctor = doctor,
+    /// Print a script that completes commands and options in a shell
+    Completions = completions,
+    /// Write the manual pages into a folder
+    Man = man,
 }
 
 /// What every command starts from.
@@ -148,6 +194,8 @@ pub struct Start {
     pub world: World,
     /// The user.
     pub ui: Arc<Ui>,
+    /// The repository around the current directory, where there is one and no hook asks.
+    pub repo: Option<Repo>,
     /// What credential helpers have said: nobody is asked twice.
     pub keys: endpoint::Keys,
     /// What this machine can enforce, once it has been tried.
@@ -157,7 +205,10 @@ pub struct Start {
 impl Start {
     /// The repository around the current directory.
     pub fn repo(&self) -> Result<Repo, Failure> {
-        Ok(Repo::discover(&self.world.env)?)
+        match &self.repo {
+            Some(repo) => Ok(repo.clone()),
+            None => Ok(Repo::discover(&self.world.env)?),
+        }
     }
 
     /// Its store.
@@ -190,20 +241,29 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if e.use_stderr() { Exit::Usage as u8 } else { Exit::Done as u8 });
         }
     };
-    let color = match args.color {
-        When::Auto => Color::Auto,
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    let (quiet, verbose, json) = (args.quiet, args.verbose, args.json);
+    let mut manner = Manner { color: Color::Auto, quiet, verbose, json, dumb };
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+    let world = match open_world(args.directory) {
+        Ok(world) => world,
+        Err(failure) => return ExitCode::from(Ui::new(manner, no_color).fail(&failure) as u8),
+    };
+    // Hooks are called at every turn, and nobody sets their colours.
+    let repo = if args.command.name() == "hook" { None } else { Repo::discover(&world.env).ok() };
+    manner.color = match args.color {
+        When::Auto => pager::color(repo.as_ref()),
         When::Always => Color::Always,
         When::Never => Color::Never,
     };
-    let manner = Manner { color, quiet: args.quiet, verbose: args.verbose, json: args.json };
-    let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-    let ui = Arc::new(Ui::new(manner, no_color));
-    let world = match open_world(args.directory) {
-        Ok(world) => world,
-        Err(failure) => return ExitCode::from(ui.fail(&failure) as u8),
+    let ui = Arc::new(Ui::new(manner, no_color && matches!(args.color, When::Auto)));
+    let start = Start { world, ui, repo, keys: Default::default(), confinement: OnceLock::new() };
+    let pager = match args.no_pager || args.json || !pager::PAGED.contains(&args.command.name()) {
+        true => None,
+        false => pager::start(&start),
     };
-    let start = Start { world, ui, keys: Default::default(), confinement: OnceLock::new() };
     let exit = args.command.run(&start).unwrap_or_else(|failure| start.ui.fail(&failure));
+    pager.map(Pager::finish);
     ExitCode::from(exit as u8)
 }
 

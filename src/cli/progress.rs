@@ -13,8 +13,13 @@ use crate::{
         text::{one_line, redact},
         world::Clock,
     },
-    journal::event::{Event, Kind, Verdict},
+    cli::live::{self, Sign},
+    journal::{
+        event::{Event, Kind, Verdict},
+        state::{BY_HAND, RunState},
+    },
     output::{Style, Ui},
+    plan::{model::Plan, schedule::Busy},
 };
 
 /// How often it is said what agents do.
@@ -26,6 +31,8 @@ pub struct Progress {
     clock: Arc<dyn Clock>,
     /// The agents that are at work at slices.
     agents: Mutex<BTreeMap<SliceId, Last>>,
+    /// Since when slices have been at work.
+    since: Mutex<BTreeMap<SliceId, Instant>>,
 }
 
 /// The last sign of an agent.
@@ -35,10 +42,17 @@ struct Last {
     did: String,
 }
 
+impl Last {
+    /// Nobody waits for a sign of a person.
+    fn is_person(&self) -> bool {
+        self.who.split('/').next() == Some(BY_HAND)
+    }
+}
+
 impl Progress {
     /// Nothing has happened yet.
     pub fn new(ui: Arc<Ui>, clock: Arc<dyn Clock>) -> Progress {
-        Progress { ui, clock, agents: Mutex::default() }
+        Progress { ui, clock, agents: Mutex::default(), since: Mutex::default() }
     }
 
     /// An event of the journal, once it is durable.
@@ -61,16 +75,38 @@ impl Progress {
         }
     }
 
-    /// Says what the agents do that are at work, or for how long they have been quiet.
+    /// Shows what is under way, where lines can stand below the narration.
+    pub fn show(&self, plan: &Plan, state: &RunState, busy: &Busy) {
+        if !self.ui.has_below() {
+            return;
+        }
+        let now = self.clock.mono();
+        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.retain(|slice, _| busy.has(slice));
+        for slice in busy.building.iter().chain(&busy.landing) {
+            since.entry(slice.clone()).or_insert(now);
+        }
+        let agents = self.agents();
+        let sign = |(slice, at): (&SliceId, &Instant)| {
+            let last = agents.get(slice).filter(|last| !last.is_person());
+            let last = last.map(|last| notice(last, now, plan.limits.agent_idle_s));
+            (slice.clone(), Sign { since: now.saturating_duration_since(*at), last })
+        };
+        self.ui.show_below(&live::lines(plan, state, busy, &since.iter().map(sign).collect()));
+    }
+
+    /// Says what the agents do that are at work, or for how long they have been quiet, where that does not stand below.
     pub fn tell_of_agents(&self, limit_s: u64) {
-        if self.ui.is_live() {
+        if self.ui.is_live() && (self.ui.is_verbose() || !self.ui.has_below()) {
             self.notices(limit_s).iter().for_each(|(slice, words)| self.say(slice, words));
         }
     }
 
     fn notices(&self, limit_s: u64) -> Vec<(SliceId, String)> {
         let now = self.clock.mono();
-        self.agents().iter().map(|(slice, last)| (slice.clone(), notice(last, now, limit_s))).collect()
+        let agents = self.agents();
+        let told = agents.iter().filter(|(_, last)| !last.is_person());
+        told.map(|(slice, last)| (slice.clone(), notice(last, now, limit_s))).collect()
     }
 
     /// Agents come and go with the events of the journal.
@@ -148,6 +184,7 @@ fn words(ui: &Ui, event: &Event) -> Option<(Option<Style>, String)> {
         Kind::SliceStarted { base, green } => {
             plain(format!("started on {}; already green there: {}", base.short(), green.join(", ")))
         }
+        Kind::ControlApplied { result, .. } => plain(result.clone()),
         Kind::AgentStarted { provider, role, .. } if event.fact.slice.is_none() => {
             plain(format!("{role} by {provider}"))
         }

@@ -5,8 +5,6 @@ use std::{
     time::Duration,
 };
 
-use tokio::signal::unix::{SignalKind, signal};
-
 use crate::{
     agent::{Bounds, Event, answer::Told, variables},
     base::{
@@ -17,6 +15,7 @@ use crate::{
     checks::model::CheckKind,
     cli::{
         Start,
+        interrupt::until_interrupted,
         session::{self, Choices},
         source::{self, Draft},
         team,
@@ -47,9 +46,13 @@ pub struct Wish {
     /// Compile the prose N times and go on only if the same is to be built [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10))]
     pub trials: Option<u32>,
+    /// Do not run the project's own tests, lints and format checks on the base, and keep none of them [config: otto.baseline]
+    #[arg(long)]
+    pub no_baseline: bool,
 }
 
-fn kind(name: &str) -> Result<ProjectKind, String> {
+/// The kind of that name.
+pub fn kind(name: &str) -> Result<ProjectKind, String> {
     let found = ProjectKind::ALL.into_iter().find(|k| k.name() == name);
     found.ok_or_else(|| format!("there are {}", ProjectKind::ALL.map(ProjectKind::name).join(", ")))
 }
@@ -166,7 +169,7 @@ pub fn compile(
 }
 
 /// Refuses to compile into a spec that no compile may follow, before anything is paid for.
-fn is_open(store: &Store, id: &SpecId) -> Result<(), Failure> {
+pub fn is_open(store: &Store, id: &SpecId) -> Result<(), Failure> {
     let Some(tip) = record::tip(&store.repo, id)? else { return Ok(()) };
     if record::load(&store.repo, tip)?.record.kind.phase() == Phase::Draft {
         return Ok(());
@@ -204,18 +207,9 @@ fn narrate(start: &Start, who: &str, told: Told<'_>) -> Result<(), Failure> {
     Ok(start.ui.say(&line)?)
 }
 
-/// Waits for a compile; an interrupted one ends its agent.
-fn to_the_end(compile: impl Future<Output = Result<Compiled, Failure>>) -> Result<Compiled, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let interrupted =
-            || Err(Failure::new(Exit::Interrupted, "interrupted: no spec was written").hint("the same command again"));
-        tokio::select! {
-            compiled = compile => compiled,
-            _ = interrupt.recv() => interrupted(),
-            _ = terminate.recv() => interrupted(),
-        }
+/// Waits for what comes before a spec is recorded; where it is interrupted, the programs that it started end.
+pub fn to_the_end<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    until_interrupted(work, || {
+        Failure::new(Exit::Interrupted, "interrupted: no spec was written").hint("the same command again")
     })
 }

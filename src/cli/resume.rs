@@ -7,7 +7,7 @@ use crate::{
         run::{conclude, drive_to_the_end},
         session::{self, Choices},
     },
-    journal,
+    journal::{self, state::RETRY},
     store::{
         Store,
         lease::{self, SpecLock},
@@ -94,14 +94,16 @@ pub fn tidy(start: &Start, store: &Store, held: &SpecLock) -> Result<(), Failure
     Ok(())
 }
 
-/// Whether a run has come to its end.
+/// Whether a run has come to its end, and nobody wants it to go on.
 pub fn is_finished(store: &Store, id: &RunId) -> Result<bool, Failure> {
     let (at, _) = run::load(&store.repo, id)?;
-    Ok(journal::read(&store.repo, id, at)?.state.finished.is_some())
+    let state = journal::read(&store.repo, id, at)?.state;
+    let goes_on = state.requests.iter().any(|r| r.action == RETRY && r.result.is_none());
+    Ok(state.finished.is_some() && !goes_on)
 }
 
 /// The run that is meant: by its own id, by its spec, or the one that is unfinished.
-fn find(store: &Store, name: Option<&str>) -> Result<Option<RunId>, Failure> {
+pub fn find(store: &Store, name: Option<&str>) -> Result<Option<RunId>, Failure> {
     if let Some(name) = name {
         if let Ok(id) = name.parse::<RunId>() {
             return Ok(Some(id));

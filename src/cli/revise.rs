@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::{
     base::{Exit, Failure, Oid, Sha256, SpecId, json},
+    baseline::take_along,
     cli::{
         Start,
         difference::{self, Effect},
@@ -71,6 +72,8 @@ pub struct Manner {
     pub retire: Vec<String>,
     /// Whether the intent is changed on purpose.
     pub override_intent: bool,
+    /// Whether it is part of an approval, which asks again by itself.
+    pub is_asked: bool,
 }
 
 /// What a person wants a spec to be.
@@ -211,10 +214,14 @@ impl Task<'_> {
             _ => self.base,
         };
         let is_json = head.body.trim_ascii_start().starts_with(b"{");
-        let draft = match is_json {
+        let mut draft = match is_json {
             true => source::read_spec(&head.body, name, folder, &self.stored.files)?,
             false => source::compile(start, self.store, &head.body, name, Some(self.id))?,
         };
+        // A view of the spec shows what it keeps of the base, and who takes that out there means it; an intent has none of it.
+        if !is_json && head.base.is_none() {
+            take_along(&self.before, &mut draft.spec);
+        }
         for guess in &draft.guessed {
             start.ui.say(&format!("guessed: {guess}"))?;
         }
@@ -304,7 +311,7 @@ impl Task<'_> {
         {
             start.ui.say(&effect.sentence())?;
         }
-        if let (Some(_), Some(_)) = (fit, commit) {
+        if let (Some(_), Some(_), false) = (fit, commit, self.manner.is_asked) {
             let next = if kind == Kind::Edit { "approve" } else { "run" };
             start.ui.say(&format!("next: git otto {next} {id}"))?;
         }

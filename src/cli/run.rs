@@ -9,13 +9,17 @@ use crate::{
         Exit, Failure, Oid, RunId,
         text::{count, one_line},
     },
+    baseline::{Baseline, take_along},
     cli::{
         Start, amended,
         amended::Version,
         approve::{self, Decision},
+        baseline,
         drive::{Driven, Driver, drive},
+        preview,
         progress::{verdict_style, verdict_word},
         prose::{self, Wish},
+        rerun::{self, Consent},
         resume,
         session::{self, Choices, approved},
         source::{self, Source},
@@ -23,9 +27,9 @@ use crate::{
     },
     git::Head,
     journal::{self, event::Verdict},
-    report,
+    report, spec,
     store::{
-        Store, lease, names,
+        Store, lease,
         record::{self, Phase},
         run,
     },
@@ -42,9 +46,11 @@ pub struct Args {
     text: bool,
     #[command(flatten)]
     wish: Wish,
-    /// Approve without asking
-    #[arg(long, short)]
-    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
+    /// Say what would be done; write nothing, run nothing, ask nobody
+    #[arg(long, short = 'n')]
+    dry_run: bool,
     #[command(flatten)]
     choices: Choices,
 }
@@ -54,7 +60,10 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     let store = start.store()?;
     store.repo.identity(start.world.clock.now())?;
     let source = source::resolve(start, &store, &args.intent, args.text)?;
-    run_source(start, &store, source, &args.wish, args.yes, &args.choices).map_err(|failure| {
+    if args.dry_run {
+        return preview::preview(start, &store, source, &args.wish, &args.choices);
+    }
+    run_source(start, &store, source, &args.wish, &args.consent, &args.choices).map_err(|failure| {
         // The machine failed, and how far it had come is for the next command to find out.
         let next = "git otto resume    (if there is nothing to resume yet: the same command again)".to_owned();
         let hint = failure.hint.or_else(|| (failure.exit == Exit::Internal).then_some(next));
@@ -68,7 +77,7 @@ pub fn run_source(
     store: &Store,
     source: Source,
     wish: &Wish,
-    yes: bool,
+    consent: &Consent,
     choices: &Choices,
 ) -> Result<Exit, Failure> {
     let source = match source::settle(start, source)? {
@@ -84,7 +93,7 @@ pub fn run_source(
             other
         }
     };
-    let mut calls = Vec::new();
+    let (mut calls, mut measured) = (Vec::new(), Baseline::default());
     let (held, mut commit, phase, mut guessed) = match source {
         Source::Prose(prose) => {
             // Who is missing is told before anybody is paid.
@@ -94,7 +103,13 @@ pub fn run_source(
                 return Err(Failure::new(Exit::Agent, text)
                     .hint("git config otto.agent <agent>    (git otto agents lists what there is)\nor write it yourself: docs/intent.md"));
             }
-            let draft = prose::compile(start, store, &prose, None, wish, choices)?;
+            if let Some(id) = &wish.id {
+                prose::is_open(store, id)?;
+            }
+            let branch = choices.target.as_deref().map(session::branch);
+            measured = baseline::measure(start, store, branch.as_deref(), None, !wish.no_baseline)?;
+            let mut draft = prose::compile(start, store, &prose, None, wish, choices)?;
+            measured.keep(&mut draft.spec);
             let held = lease::lock_spec(store, &draft.spec.id, "git otto run")?;
             // What was paid for is kept, whatever else is not ready.
             let (appended, phase) = source::record(store, &draft)?;
@@ -103,18 +118,37 @@ pub fn run_source(
             (held, appended.commit, phase, draft.guessed)
         }
         Source::Text(text, name, folder) => {
-            let draft = match name.ends_with(".json") {
+            let is_whole = name.ends_with(".json");
+            let mut draft = match is_whole {
                 true => source::read_spec(&text, &name, folder.as_deref(), &Default::default())?,
                 false => source::compile(start, store, &text, &name, wish.id.as_ref())?,
             };
             let held = lease::lock_spec(store, &draft.spec.id, "git otto run")?;
             let tip = record::tip(&store.repo, &draft.spec.id)?;
             let known = tip.map(|tip| record::load(&store.repo, tip)).transpose()?;
-            if known.is_none_or(|r| r.record.kind.phase() == Phase::Draft) {
+            if let Some(known) = known.as_ref().filter(|_| !is_whole) {
+                baseline::take_along(&mut draft, known);
+            }
+            let phase = known.as_ref().map_or(Phase::Draft, |known| known.record.kind.phase());
+            if phase == Phase::Draft {
                 session::ready(start, store, &draft.spec, choices)?;
             }
-            let (appended, phase) = source::record(store, &draft)?;
-            (held, appended.commit, phase, draft.guessed)
+            if known.is_none() && !is_whole {
+                measured = baseline::keep(start, store, &mut draft, !wish.no_baseline, choices.target.as_deref())?;
+            }
+            match known.filter(|_| phase == Phase::Approved) {
+                Some(known) => {
+                    if known.spec_bytes != spec::write(&draft.spec) {
+                        session::ready(start, store, &draft.spec, choices)?;
+                    }
+                    let commit = rerun::amend(start, store, &draft, known.commit, consent, &name)?;
+                    (held, commit, phase, Vec::new())
+                }
+                None => {
+                    let (appended, phase) = source::record(store, &draft)?;
+                    (held, appended.commit, phase, draft.guessed)
+                }
+            }
         }
         Source::Spec(id) => {
             let held = lease::lock_spec(store, &id, "git otto run")?;
@@ -130,15 +164,19 @@ pub fn run_source(
     resume::tidy(start, store, &held)?;
     let commit = match phase {
         Phase::Draft => loop {
-            let writer = approve::Asking { whom: Some(&choices.whom), again: approve::is_of_prose(store, commit)? };
-            match approve::approve(start, store, commit, yes, &guessed, &writer)? {
+            let again = approve::is_of_prose(store, commit)?;
+            let writer = approve::Asking { whom: Some(&choices.whom), again, baseline: Some(&measured) };
+            match approve::approve(start, store, commit, consent.yes, &guessed, &writer)? {
                 Decision::Approved(commit) => break commit,
                 Decision::Later => return Ok(Exit::Refused),
-                Decision::Again(remark) => {
-                    let (spec, stored) = approved(store, commit)?;
+                Decision::Again { draft, remark } => {
+                    let (spec, stored) = approved(store, draft)?;
                     let before = String::from_utf8_lossy(&stored.spec_bytes).into_owned();
-                    let wish = Wish { id: Some(spec.id.clone()), kind: Some(spec.project_kind), trials: None };
-                    let draft = prose::compile(start, store, &spec.intent, Some((&before, &remark)), &wish, choices)?;
+                    let (id, kind) = (Some(spec.id.clone()), Some(spec.project_kind));
+                    let wish = Wish { id, kind, ..Wish::default() };
+                    let again = Some((before.as_str(), remark.as_str()));
+                    let mut draft = prose::compile(start, store, &spec.intent, again, &wish, choices)?;
+                    take_along(&spec, &mut draft.spec);
                     commit = source::record(store, &draft)?.0.commit;
                     calls.extend(draft.calls);
                     guessed = draft.guessed;
@@ -172,7 +210,7 @@ pub fn run_source(
             }
         }
     }
-    let driver = session::begin(start, store, held, commit, choices)?;
+    let driver = session::begin(start, store, held, commit, choices, &measured)?;
     for call in calls.iter().filter(|_| driver.gate.records) {
         driver.gate.keep_recording(&call.name(), call.line()?)?;
     }
@@ -182,15 +220,20 @@ pub fn run_source(
 /// Puts right what a dead process left, drives the run to its end, and says how it ended.
 pub fn drive_to_the_end(start: &Start, store: &Store, driver: Arc<Driver>) -> Result<Exit, Failure> {
     let id = driver.gate.run.clone();
-    let again = || format!("git otto resume {id}");
     let driven = driver.survey().and_then(|found| driver.repair(&found)).and_then(|()| drive(start, driver.clone()));
     if let Ok(driver) = Arc::try_unwrap(driver)
         && driven.is_ok()
     {
         driver.give_back()?;
     }
+    ended(start, store, &id, driven)
+}
+
+/// Says how the work on a run ended.
+pub fn ended(start: &Start, store: &Store, id: &RunId, driven: Result<Driven, Failure>) -> Result<Exit, Failure> {
+    let again = || format!("git otto resume {id}");
     match driven {
-        Ok(Driven::Finished(_)) => conclude(start, store, &id),
+        Ok(Driven::Finished(_)) => conclude(start, store, id),
         Ok(Driven::Interrupted) => {
             start.ui.say(&format!("interrupted; to go on: {}", again()))?;
             Ok(Exit::Interrupted)
@@ -206,6 +249,7 @@ struct Answer<'a> {
     verdict: Verdict,
     why: &'a [String],
     packet: String,
+    packet_html: String,
     packet_json: String,
 }
 
@@ -223,8 +267,10 @@ pub fn conclude(start: &Start, store: &Store, id: &RunId) -> Result<Exit, Failur
     };
     stays_behind(start, store, id, &anchor.target, end.target)?;
     if start.ui.is_json() {
-        let (packet, packet_json) = (paths.markdown.display().to_string(), paths.json.display().to_string());
-        let answer = Answer { schema: "otto.run/1", run: id, verdict: end.verdict, why: &end.why, packet, packet_json };
+        let [packet, packet_html, packet_json] =
+            [&paths.markdown, &paths.html, &paths.json].map(|path| path.display().to_string());
+        let (verdict, why) = (end.verdict, &end.why);
+        let answer = Answer { schema: "otto.run/1", run: id, verdict, why, packet, packet_html, packet_json };
         start.ui.answer_json(&answer)?;
         return Ok(exit);
     }
@@ -240,8 +286,21 @@ pub fn conclude(start: &Start, store: &Store, id: &RunId) -> Result<Exit, Failur
     if packet.is_literate() {
         start.ui.say(report::NO_MODEL)?;
     }
+    start.ui.answer(&format!("page: {}\n", paths.html.display()))?;
+    let partial = if end.verdict == Verdict::Passed { "" } else { " --partial" };
+    if !state.landings.is_empty() && !delivered(store, end.target)? {
+        start.ui.say(&format!("to bring it into your branch: git otto deliver {}{partial}", id.spec()))?;
+    }
     start.ui.answer(&format!("packet: {}\n", paths.markdown.display()))?;
     Ok(exit)
+}
+
+/// Whether what is checked out contains what a run ended with.
+pub fn delivered(store: &Store, commit: Oid) -> Result<bool, Failure> {
+    match store.repo.head()? {
+        Head::Detached(at) | Head::Branch(_, Some(at)) => Ok(store.repo.is_ancestor(commit, at)?),
+        Head::Branch(_, None) => Ok(false),
+    }
 }
 
 /// Says where the landings are when the branch is not there yet, since somebody has it checked out.
@@ -252,7 +311,7 @@ fn stays_behind(start: &Start, store: &Store, id: &RunId, target: &str, landed: 
     if let (Some(false), Some((dir, _))) = (behind, there) {
         let branch = target.strip_prefix("refs/heads/").unwrap_or(target);
         start.ui.say(&format!("{branch} is checked out in {} and stays where it is; to move it:", dir.display()))?;
-        start.ui.say(&format!("  git -C {} merge {}", dir.display(), names::target(id)))?;
+        start.ui.say(&format!("  git -C {} otto deliver {id}", dir.display()))?;
     }
     Ok(())
 }

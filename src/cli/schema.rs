@@ -61,6 +61,7 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
 /// Every schema by name, sorted.
 fn all() -> Vec<(&'static str, &'static str)> {
     let mut all = vec![
+        ("answers", include_str!("../../schemas/answers.json")),
         ("evidence", include_str!("../../schemas/evidence.json")),
         ("packet", report::model::JSON_SCHEMA),
     ];

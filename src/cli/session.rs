@@ -1,27 +1,37 @@
 //! Opening a run: a new one, or one that was left, with everything that its driver needs.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use crate::{
     agent::{Team, prompt::Prompts},
-    base::{Exit, Failure, Oid, Point, RunId, SpecId, World, procs::Recorded, text::one_line},
+    base::{Exit, Failure, Oid, Point, RunId, Sha256, SliceId, SpecId, World, procs::Recorded, text::one_line},
+    baseline::Baseline,
+    checks::model::Outcome,
     cli::{
         Start,
         amended::Version,
+        config,
         drive::Driver,
         progress::Progress,
+        supply,
         team::{self, Whom},
     },
-    gate::{Gate, Site},
+    gate::{Gate, Site, Supply},
     git::{Head, NewCommit, Old, RefEdit, Swap},
     journal::{
         self, Log,
         event::{Fact, Kind},
     },
-    plan::model::refusals,
-    queue::message::{self, Style},
+    plan::model::{current, refusals},
+    queue::{
+        Full,
+        message::{self, Style},
+    },
     sandbox::{self, Available, Sandbox},
-    spec::{self, model::Spec},
+    spec::{
+        self,
+        model::{FileBlock, Spec},
+    },
     store::{
         Store,
         lane::Lane,
@@ -72,18 +82,21 @@ pub fn refuse_unrunnable(spec: &Spec) -> Result<(), Failure> {
         return Err(Failure { exit: Exit::Refused, message, causes, hint: Some(hint) });
     }
     let message = format!("this version cannot run the spec {}: nothing was started, nothing is skipped", spec.id);
-    let hint = "express what must hold as `cli_probe` or `repo_test`, or use a version that can: git otto doctor";
+    let hint =
+        "express what must hold as `cli_probe`, `repo_test` or `pytest`, or use a version that can: git otto doctor";
     Err(Failure { exit: Exit::Usage, message, causes, hint: Some(hint.into()) })
 }
 
 /// Refuses what could not be run, before anything is written.
 pub fn ready(start: &Start, store: &Store, spec: &Spec, choices: &Choices) -> Result<(), Failure> {
     refuse_unrunnable(spec)?;
+    config::tell(start, &config::notes(&store.repo)?)?;
     team::team(start, store, &choices.whom, spec)?;
     target(store, &spec.id, choices.target.as_deref())?;
     limits(store, choices)?;
     sandbox(start, store)?;
-    for key in ["otto.fsync", "otto.sign", "commit.gpgSign", "format.signOff", "otto.record"] {
+    full(store)?;
+    for key in ["otto.baseline", "otto.fsync", "otto.sign", "commit.gpgSign", "format.signOff", "otto.record"] {
         store.repo.config_bool(key)?;
     }
     match store.repo.config("otto.workingCopy").as_deref() {
@@ -144,11 +157,16 @@ pub fn limits(store: &Store, choices: &Choices) -> Result<Limits, Failure> {
     })
 }
 
+/// The full name of a branch that a person named.
+pub fn branch(name: &str) -> String {
+    format!("refs/heads/{}", name.strip_prefix("refs/heads/").unwrap_or(name))
+}
+
 /// The full name of the target branch. One that somebody has checked out is refused: a run never moves a checkout.
 fn target(store: &Store, spec: &SpecId, choice: Option<&str>) -> Result<String, Failure> {
     let name = match choice {
         None => names::default_branch(spec),
-        Some(name) => format!("refs/heads/{}", name.strip_prefix("refs/heads/").unwrap_or(name)),
+        Some(name) => branch(name),
     };
     // As git sees it: no leading dash, not HEAD, and nothing that stands for another name.
     let short = name.strip_prefix("refs/heads/").unwrap_or(&name);
@@ -193,6 +211,7 @@ pub fn begin(
     lock: SpecLock,
     commit: Oid,
     choices: &Choices,
+    measured: &Baseline,
 ) -> Result<Arc<Driver>, Failure> {
     let (spec, _) = approved(store, commit)?;
     refuse_unrunnable(&spec)?;
@@ -222,7 +241,13 @@ pub fn begin(
     };
     let at = run::create(store, &anchor)?;
     start.world.faults.hit(Point::RunStartAfterAnchor)?;
-    open(start, store, lease, (at, anchor), (team, prompts), choices.record)
+    // A setup that was not known when the base was measured may change what its commands say.
+    let known = if spec.setup.is_empty() { measured.outcomes() } else { Vec::new() };
+    let driver = open(start, store, lease, (at, anchor), (team, prompts), choices.record, known)?;
+    if !measured.measured.is_empty() {
+        driver.gate.log.record(&[Fact::run(Kind::BaselineFinished { commands: measured.commands() })])?;
+    }
+    Ok(driver)
 }
 
 /// Takes up a run that was left.
@@ -237,7 +262,7 @@ pub fn reopen(
     let team = team::again(start, store, &choices.whom, &anchor.agents)?;
     let prompts = prompts(start, store)?;
     let lease = lock.lease(store, id, &anchor.target, choices.take_over)?;
-    open(start, store, lease, (at, anchor), (team, prompts), choices.record)
+    open(start, store, lease, (at, anchor), (team, prompts), choices.record, Vec::new())
 }
 
 /// Lets the branch of a finished run catch up with its landings: somebody had it checked out when they were made.
@@ -270,14 +295,16 @@ fn open(
     (at, anchor): (Oid, RunAnchor),
     (team, prompts): (Team, Prompts),
     record: bool,
+    known: Vec<Outcome>,
 ) -> Result<Arc<Driver>, Failure> {
     let lease = Arc::new(lease);
     ensure_target(store, &lease, &anchor)?;
     start.world.faults.hit(Point::RunStartAfterTarget)?;
     let replayed = journal::read(&store.repo, &anchor.run, at)?;
     let state = replayed.state;
-    let Version { plan, contents, working_copy } =
+    let Version { mut plan, contents, working_copy } =
         Version::load(store, state.spec().unwrap_or(anchor.spec_commit), anchor.limits.clone())?;
+    plan.known = known_code(store, &anchor.run, &plan.spec)?;
     let team = team::fit(start, store, team, &plan.spec)?;
     let writer = journal::Writer::open(store, &anchor.run, at, state.lamport)?;
     let fresh = state.started.is_none();
@@ -295,22 +322,86 @@ fn open(
     let records = record
         || store.repo.config_bool("otto.record")?.unwrap_or(false)
         || !team::recorded_calls(store, &anchor.run)?.is_empty();
+    let supply = supply::supply(start, store, store.repo.read_commit(anchor.base)?.tree)?;
     let root = run_root(start, store, &anchor.run)?;
-    // What is started for the run is known in its folder, for whoever takes it up after a crash.
+    let site = site(start, store, root, supply, plan.spec.setup.clone(), contents)?;
+    let site = Site { known: Arc::new(known), ..site };
+    let gate = Gate { site, log, run: anchor.run.clone(), records };
+    let lane = Arc::new(Lane::new(store.clone(), anchor.run.clone(), anchor.target.clone(), lease.clone()));
+    Ok(Arc::new(Driver {
+        gate,
+        plan,
+        lane,
+        lease,
+        team,
+        prompts,
+        progress,
+        working_copy,
+        style,
+        full: full(store)?,
+        desk: Default::default(),
+    }))
+}
+
+/// When the project's own commands run. It is asked anew when a run is taken up: what has landed is not touched by it.
+fn full(store: &Store) -> Result<Full, Failure> {
+    store.repo.config("otto.checks.full").as_deref().map_or(Ok(Full::default()), str::parse)
+}
+
+/// The code of a spec's slices that earlier runs brought into the product, of each slice the newest.
+fn known_code(store: &Store, run: &RunId, spec: &Spec) -> Result<Vec<FileBlock>, Failure> {
+    let mut known = Vec::new();
+    let mut open: Vec<&SliceId> = spec.slices.iter().map(|s| &s.id).collect();
+    open.retain(|id| spec.files.iter().any(|f| f.slice == **id));
+    let mut earlier: Vec<RunId> = run::list(&store.repo, Some(&spec.id))?;
+    earlier.truncate(earlier.iter().position(|id| id == run).unwrap_or(earlier.len()));
+    for id in earlier.into_iter().rev() {
+        if open.is_empty() {
+            break;
+        }
+        // A run that cannot be read any more says nothing.
+        let Ok((at, anchor)) = run::load(&store.repo, &id) else { continue };
+        let Ok(replayed) = journal::read(&store.repo, &id, at) else { continue };
+        let state = replayed.state;
+        let version = Version::load(store, state.spec().unwrap_or(anchor.spec_commit), anchor.limits);
+        let Ok(Version { plan: then, .. }) = version else { continue };
+        open.retain(|id| {
+            let done = current(&then, &state, id).phase.is_done();
+            if done {
+                known.extend(then.spec.files.iter().filter(|f| f.slice == **id).cloned());
+            }
+            !done
+        });
+    }
+    Ok(known)
+}
+
+/// Where checks are run, below the folder `root`.
+pub fn site(
+    start: &Start,
+    store: &Store,
+    root: PathBuf,
+    supply: Supply,
+    setup: Vec<Vec<String>>,
+    contents: BTreeMap<Sha256, Vec<u8>>,
+) -> Result<Site, Failure> {
+    // What is started there is known in the folder, for whoever comes by after a crash.
     let procs = Arc::new(Recorded::new(start.world.procs.clone(), &root));
-    let site = Site {
+    let mut sandbox = sandbox(start, store)?;
+    // What was fetched for all checkouts is found by what runs in one.
+    sandbox.read.extend(supply.cache.iter().map(|cache| cache.join("packages")));
+    Ok(Site {
         world: World { procs, ..start.world.clone() },
         store: store.clone(),
         root,
-        setup: plan.spec.setup.clone(),
+        setup,
         contents,
         check_env: check_env(start, store),
-        sandbox: sandbox(start, store)?,
+        sandbox,
+        supply,
         idle: Default::default(),
-    };
-    let gate = Gate { site, log, run: anchor.run.clone(), records };
-    let lane = Arc::new(Lane::new(store.clone(), anchor.run.clone(), anchor.target.clone(), lease.clone()));
-    Ok(Arc::new(Driver { gate, plan, lane, lease, team, prompts, progress, working_copy, style }))
+        known: Default::default(),
+    })
 }
 
 /// Creates the refs of the target where a new run, or one that died at its start, lacks them.
@@ -383,9 +474,33 @@ pub fn sandbox_of(start: &Start, store: &Store, available: Arc<Available>) -> Re
     Ok(Sandbox { available, level, network, read, write: paths("otto.sandbox.write") })
 }
 
-/// The variables that `otto.checkEnv` lets checks see, by name.
-fn check_env(start: &Start, store: &Store) -> Vec<(String, String)> {
+/// Where managers of languages keep what the programs on PATH lead to, below HOME. Checks have another HOME.
+const MANAGERS: [(&str, &str); 8] = [
+    ("ASDF_DATA_DIR", ".asdf"),
+    ("GOENV_ROOT", ".goenv"),
+    ("MISE_DATA_DIR", ".local/share/mise"),
+    ("NODENV_ROOT", ".nodenv"),
+    ("PYENV_ROOT", ".pyenv"),
+    ("RBENV_ROOT", ".rbenv"),
+    ("RUSTUP_HOME", ".rustup"),
+    ("VOLTA_HOME", ".volta"),
+];
+
+/// The variables that checks see besides the built ones: where managers of languages are, and what `otto.checkEnv` names.
+pub fn check_env(start: &Start, store: &Store) -> Vec<(String, String)> {
+    let env = &start.world.env;
+    let manager = |(name, folder): (&str, &str)| {
+        let below_home = || env.home.as_ref().map(|home| home.join(folder));
+        let found = env.var(name).map(PathBuf::from).or_else(below_home).filter(|dir| dir.is_dir())?;
+        Some((name.to_owned(), found.to_str()?.to_owned()))
+    };
+    let mut out: Vec<(String, String)> = MANAGERS.into_iter().filter_map(manager).collect();
     let names = store.repo.config_all("otto.checkEnv");
-    let names = names.iter().flat_map(|v| v.split([',', ' '])).filter(|n| !n.is_empty());
-    names.filter_map(|n| Some((n.to_owned(), start.world.env.var(n)?.to_owned()))).collect()
+    for name in names.iter().flat_map(|v| v.split([',', ' '])).filter(|n| !n.is_empty()) {
+        if let Some(value) = env.var(name) {
+            out.retain(|(known, _)| known != name);
+            out.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    out
 }

@@ -96,6 +96,21 @@ pub fn named(repo: &Repo, name: Option<&str>) -> Result<Named, Failure> {
     Ok(Named::Spec { id, back })
 }
 
+/// The run that a name means: itself, the newest of a spec, or without a name the newest of all.
+pub fn run_named(repo: &Repo, name: Option<&str>) -> Result<RunId, Failure> {
+    let no_run = |text: String| Failure::new(Exit::Usage, text).hint("git otto status");
+    let Some(name) = name else {
+        return run::latest(repo)?.ok_or_else(|| no_run("there is no run here".into()));
+    };
+    match named(repo, Some(name))? {
+        Named::Run(id) => {
+            run::load(repo, &id).map_err(|e| Failure { hint: Some("git otto status".into()), ..e.into() })?;
+            Ok(id)
+        }
+        Named::Spec { id, .. } => run::newest(repo, &id)?.ok_or_else(|| no_run(format!("{id} has no run yet"))),
+    }
+}
+
 /// The spec in a commit, without its files.
 pub fn spec_in(repo: &Repo, commit: Oid) -> Result<Spec, Failure> {
     let tree = repo.read_commit(commit)?.tree;
@@ -184,5 +199,6 @@ fn show_run(start: &Start, repo: &Repo, id: &RunId) -> Result<(), Failure> {
         let answer = RunAnswer { schema: "otto.show/1", run: id, packet: &packet };
         return Ok(start.ui.answer_json(&answer)?);
     }
-    Ok(start.ui.answer(&report::markdown(&packet)?)?)
+    start.ui.answer(&report::markdown(&packet)?)?;
+    Ok(start.ui.say(&format!("as a page: git otto report {id} --open, or --format html -o packet.html"))?)
 }

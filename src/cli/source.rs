@@ -9,13 +9,14 @@ use std::{
 
 use crate::{
     agent::Recorded,
-    base::{Cost, Exit, Failure, Sha256, SpecId},
+    base::{Cost, Exit, Failure, RunId, Sha256, SpecId, text::one_line},
     cli::Start,
     intent,
     spec::{self, model::Spec},
     store::{
         Store,
         record::{self, Appended, By, Content, Kind, NewRecord, Phase, StoredSpec},
+        run,
     },
 };
 
@@ -73,10 +74,34 @@ pub fn resolve(start: &Start, store: &Store, name: &str, prose: bool) -> Result<
     }
     let looks_like_path = !name.contains(char::is_whitespace) && (name.contains('/') || name.contains('.'));
     if looks_like_path || name.parse::<SpecId>().is_ok() {
-        let text = format!("{name:?} is neither a file nor a spec of this repository");
-        return Err(Failure::new(Exit::Usage, text).hint("git otto status    (lists the specs)"));
+        return Err(nothing(store, &path, name)?);
     }
     prose_of(start, name.as_bytes(), "<argument>")
+}
+
+/// What a word is that names nothing to run, and what may have been meant.
+fn nothing(store: &Store, path: &Path, name: &str) -> Result<Failure, Failure> {
+    let shown = one_line(name, 200);
+    if path.is_dir() {
+        let text = format!("{shown:?} is a folder, and an intent is a file");
+        return Ok(Failure::new(Exit::Usage, text).hint("git otto run <file in it>"));
+    }
+    if let Ok(run) = name.parse::<RunId>()
+        && run::list(&store.repo, Some(run.spec()))?.contains(&run)
+    {
+        let text = format!("{shown} is a run, and what is run is an intent or a spec");
+        return Ok(Failure::new(Exit::Usage, text)
+            .hint(format!("git otto resume {run}    (goes on with it)\ngit otto run {}    (its spec)", run.spec())));
+    }
+    let text = format!("{shown:?} is neither a file nor a spec of this repository");
+    let specs = record::list(&store.repo)?;
+    let alike = |id: &SpecId| strsim::damerau_levenshtein(id.as_str(), name);
+    let meant = specs.iter().map(|(id, _)| id).min_by_key(|id| alike(id)).filter(|id| alike(id) <= 2);
+    let hint = match meant {
+        Some(id) => format!("git otto run {id}"),
+        None => "git otto status    (lists the specs)".to_owned(),
+    };
+    Ok(Failure::new(Exit::Usage, text).hint(hint))
 }
 
 /// Takes a text for prose where it has no sentence of an intent.
@@ -90,7 +115,12 @@ pub fn settle(start: &Start, source: Source) -> Result<Source, Failure> {
 }
 
 fn prose_of(start: &Start, text: &[u8], name: &str) -> Result<Source, Failure> {
-    intent::prose_text(text, name).map(Source::Prose).map_err(|errors| intent_errors(start, name, &errors))
+    let prose = intent::prose_text(text, name).map_err(|errors| intent_errors(start, name, &errors))?;
+    if prose.is_empty() {
+        let text = format!("{name} is empty, and an intent says what is wanted");
+        return Err(Failure::new(Exit::Invalid, text).hint("git otto new    (writes an intent to start from)"));
+    }
+    Ok(Source::Prose(prose))
 }
 
 fn read_input() -> Result<Vec<u8>, Failure> {
@@ -239,10 +269,14 @@ pub fn record_as(store: &Store, draft: &Draft, reason: &str) -> Result<(Appended
         if same {
             return Ok((Appended { commit: tip, new: false }, phase));
         }
+        if phase == Phase::Closed {
+            let text = format!("the spec {id} is closed: it is finished, and does not change any more");
+            return Err(Failure::new(Exit::Refused, text).hint("git otto run --id <another id> <intent>"));
+        }
         if phase != Phase::Draft {
             let text = format!("the spec {id} is approved, and this is not what was approved");
             let hint = format!(
-                "to change what was approved: git otto amend {id} --file <intent> -m <reason>\n\
+                "to change what was approved: git otto run <intent> -m <reason>\n\
                  to build what was approved: git otto run {id}\nto start another spec: git otto run --id <id> …"
             );
             return Err(Failure::new(Exit::Refused, text).hint(hint));

@@ -1,11 +1,15 @@
 //! `git otto status`: where a run stands. Derived from refs each time, never stored.
 
+use std::path::{Path, PathBuf};
+
 use serde::Serialize;
 
 use crate::{
     base::{Exit, Failure, Oid, RunId, SliceId, SpecId, Timestamp, text::one_line},
     cli::{
         Start,
+        place::short,
+        run::delivered,
         show::{Named, named, spec_in},
     },
     journal::{
@@ -21,6 +25,7 @@ use crate::{
         lease::{self, Owner, Tenure},
         record, run,
     },
+    workspace,
 };
 
 /// Show where a run stands and what to do next.
@@ -54,6 +59,8 @@ struct Status {
     run: Option<RunId>,
     spec: Option<SpecId>,
     target: Option<String>,
+    /// Whether what is checked out here contains what the run ended with.
+    delivered: bool,
     /// The version of the spec that the run works on, or worked on last.
     version: Option<Oid>,
     /// The spec's newest record, where that is another one.
@@ -78,6 +85,17 @@ struct Line {
     attempts: usize,
     reason: Option<String>,
     landing: Option<Oid>,
+    /// Where a person works on it, and how they hand it in; none where it waits for nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits: Option<Waits>,
+}
+
+#[derive(Serialize)]
+struct Waits {
+    workspace: PathBuf,
+    /// The file that says what is to be done.
+    task: PathBuf,
+    command: String,
 }
 
 #[derive(Serialize)]
@@ -99,7 +117,7 @@ struct SpecLine {
 pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     let store = start.store()?;
     let id = match &args.name {
-        None => newest(&store)?,
+        None => run::latest(&store.repo)?,
         Some(name) => match named(&store.repo, Some(name))? {
             Named::Run(id) => Some(id),
             Named::Spec { id, .. } => match run::newest(&store.repo, &id)? {
@@ -113,12 +131,6 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
         None => without_run(&store, None)?,
     };
     tell(start, &status)
-}
-
-/// The run that was created last, of whatever spec.
-fn newest(store: &Store) -> Result<Option<RunId>, Failure> {
-    let created = |id: &RunId| id.as_str().get(id.spec().as_str().len()..).map(str::to_owned);
-    Ok(run::list(&store.repo, None)?.into_iter().max_by_key(created))
 }
 
 fn without_run(store: &Store, only: Option<&SpecId>) -> Result<Status, Failure> {
@@ -139,6 +151,7 @@ fn without_run(store: &Store, only: Option<&SpecId>) -> Result<Status, Failure> 
         run: None,
         spec: None,
         target: None,
+        delivered: false,
         version: None,
         amended: None,
         verdict: None,
@@ -167,8 +180,11 @@ fn of_run(store: &Store, id: RunId) -> Result<Status, Failure> {
         (None, Owner::Live(_) | Owner::Elsewhere(_)) => Standing::Running,
         (None, _) => Standing::Interrupted,
     };
+    let landed = state.finished.as_ref().filter(|_| !state.landings.is_empty()).map(|end| end.target);
+    let delivered = landed.map(|commit| delivered(store, commit)).transpose()?;
     let next = match (standing, &owner) {
         (Standing::Finished, _) if amended.is_some() => format!("git otto run {}", id.spec()),
+        (Standing::Finished, _) if delivered == Some(false) => format!("git otto deliver {}", id.spec()),
         (Standing::Finished, _) => format!("git otto show {id}"),
         (Standing::Running, Owner::Elsewhere(_)) => format!("git otto resume --take-over {id}, only if that machine is gone"),
         (Standing::Running, _) => format!("git otto status {id}"),
@@ -185,11 +201,12 @@ fn of_run(store: &Store, id: RunId) -> Result<Status, Failure> {
         standing,
         spec: Some(id.spec().clone()),
         target: Some(anchor.target),
+        delivered: delivered.unwrap_or(false),
         version: Some(version),
         amended,
         verdict: state.finished.as_ref().map(|f| f.verdict),
         why: state.finished.as_ref().map(|f| f.why.clone()).unwrap_or_default(),
-        slices: lines(&plan, &state),
+        slices: lines(&plan, &state, &workspace::root(&store.world, repo)?.join(id.as_str())),
         owner: owner_line(owner),
         resumes: state.resumes,
         cost: state.cost,
@@ -200,7 +217,7 @@ fn of_run(store: &Store, id: RunId) -> Result<Status, Failure> {
     })
 }
 
-fn lines(plan: &Plan, state: &RunState) -> Vec<Line> {
+fn lines(plan: &Plan, state: &RunState, root: &Path) -> Vec<Line> {
     let line = |s: &crate::spec::model::Slice| {
         let now = current(plan, state, &s.id);
         Line {
@@ -210,6 +227,10 @@ fn lines(plan: &Plan, state: &RunState) -> Vec<Line> {
             attempts: now.attempts.len(),
             reason: reason(now),
             landing: now.landing,
+            waits: now.by_hand().filter(|_| state.finished.is_none()).map(|_| {
+                let (workspace, task) = workspace::theirs(root, &s.id);
+                Waits { workspace, task, command: format!("git otto submit {}", s.id) }
+            }),
         }
     };
     plan.spec.slices.iter().map(line).collect()
@@ -260,9 +281,18 @@ fn tell(start: &Start, s: &Status) -> Result<Exit, Failure> {
     let width = s.slices.iter().map(|l| l.id.as_str().len()).max().unwrap_or(0).min(24);
     for l in &s.slices {
         ui.answer(&slice_line(ui, l, width))?;
+        if let Some(Waits { workspace, task, command }) = &l.waits {
+            ui.answer(&format!("  {:width$}    waits for you in {}\n", "", workspace.display()))?;
+            ui.answer(&format!("  {:width$}    what is to be done: {}\n", "", task.display()))?;
+            ui.answer(&format!("  {:width$}    when it is done: {command}\n", ""))?;
+        }
+    }
+    if s.standing == Standing::Finished {
+        ui.answer(&format!("packet: git otto report {run} --open, or --format html -o packet.html\n"))?;
     }
     let target = s.target.as_deref().unwrap_or_default();
-    ui.answer(&format!("target: {}\n", target.strip_prefix("refs/heads/").unwrap_or(target)))?;
+    let delivered = if s.delivered { ", delivered into what is checked out here" } else { "" };
+    ui.answer(&format!("target: {}{delivered}\n", short(target)))?;
     if let (Some(to), Some(version)) = (s.amended, s.version) {
         let when = if s.standing == Standing::Finished { "" } else { ", which the run takes up next" };
         ui.answer(&format!("spec: amended to {} since {}{when}\n", to.short(), version.short()))?;

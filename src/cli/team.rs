@@ -21,8 +21,8 @@ const MAX_RECORDING: u64 = 256 << 20;
 /// Whom a person chose.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Whom {
-    /// Who writes: claude, codex, gemini, opencode, aider, anthropic, openai, `acp:<command>`, `command:<command>`,
-    /// `replay:<run or file>` [config: otto.agent]
+    /// Who writes: claude, codex, gemini, opencode, aider, anthropic, openai, manual, `acp:<command>`,
+    /// `command:<command>`, `replay:<run or file>` [config: otto.agent]
     #[arg(long, value_name = "AGENT")]
     pub agent: Option<String>,
     /// Its model, in the agent's own words [config: otto.model]
@@ -84,7 +84,7 @@ impl Choice {
 pub fn compiler(start: &Start, store: &Store, whom: &Whom) -> Result<Agent, Failure> {
     let choice = Choice::configured(store, Role::Compile).with(whom);
     match &choice.agent {
-        Some(_) => made(start, store, choice),
+        Some(_) => asked(made(start, store, choice)?, Role::Compile),
         None => match sought(start) {
             Some(provider) => made(start, store, Choice { agent: Some(provider.to_string()), ..choice }),
             None => {
@@ -138,7 +138,7 @@ pub fn team(start: &Start, store: &Store, whom: &Whom, spec: &Spec) -> Result<Te
     let audit = Choice::configured(store, Role::Audit);
     let audit = match store.repo.config("otto.audit.agent").as_deref() {
         None | Some("none") => None,
-        Some(_) => Some(made(start, store, audit)?),
+        Some(_) => Some(asked(made(start, store, audit)?, Role::Audit)?),
     };
     let build = made(start, store, build)?;
     let repair = if own { made(start, store, repair)? } else { build.clone() };
@@ -189,6 +189,16 @@ pub fn recorded(team: &Team) -> BTreeMap<String, String> {
         put(Role::Audit, audit);
     }
     out
+}
+
+/// Somebody who is to answer: a person builds.
+fn asked(agent: Agent, role: Role) -> Result<Agent, Failure> {
+    if agent.provider != Provider::Manual {
+        return Ok(agent);
+    }
+    let role = role.name();
+    let text = format!("a person builds and mends slices; to {role} is for an agent");
+    Err(Failure::new(Exit::Agent, text).hint(format!("git config otto.{role}.agent <agent>")))
 }
 
 fn nobody(message: &str) -> Failure {

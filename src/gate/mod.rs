@@ -4,11 +4,10 @@ use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use crate::{
-    base::{Exit, Failure, Oid, Point, RunId, Sha256, SliceId, World, procs},
+    base::{Exit, Failure, Oid, Point, RunId, Sha256, SliceId, World},
     checks::{
         self,
         model::{Cause, Check, Outcome},
@@ -23,6 +22,14 @@ use crate::{
     store::{Store, evidence},
     workspace::{self, CheckoutDir, Look},
 };
+
+mod kept;
+mod setup;
+
+use setup::{Locks, Supplied};
+
+pub use kept::{Kept, Place, RESULT, kept};
+pub use setup::{PROGRAMS, Supply, cache, find, tools_first};
 
 /// Where in a run's evidence its recorded calls are.
 pub const RECORDING: &str = "_recording";
@@ -44,8 +51,12 @@ pub struct Site {
     pub check_env: Vec<(String, String)>,
     /// How programs are confined.
     pub sandbox: Sandbox,
+    /// What checkouts get besides their trees.
+    pub supply: Supply,
     /// Clean checkouts that no round uses now.
     pub idle: Arc<Idle>,
+    /// What this process found out about bases before the run began.
+    pub known: Arc<Vec<Outcome>>,
 }
 
 /// The checks of one run: where they are run, and what remembers them.
@@ -94,6 +105,7 @@ struct Clean {
     place: CheckoutDir,
     look: Look,
     tree: Oid,
+    supplied: Supplied,
 }
 
 impl Idle {
@@ -113,70 +125,111 @@ impl Site {
 
     /// Runs checks one after the other, each in a clean checkout, so that none sees what another left behind.
     pub async fn outcomes(&self, round: &Round<'_>, checks: &[&Check]) -> Result<Vec<Outcome>, Failure> {
-        let (mut outcomes, mut clean) = (Vec::new(), self.turned(round)?);
+        let supplies = self.supplies(round.tree).await?;
+        let (mut outcomes, mut clean) = (Vec::new(), self.turned(round, &supplies.1)?);
+        let mut broken = None;
         for check in checks {
-            outcomes.push(self.one(round, check, &mut clean).await?);
+            outcomes.push(match self.known_of(round, check) {
+                Some(known) => known,
+                None => self.one(round, check, &supplies, &mut clean, &mut broken).await?,
+            });
         }
-        if let Some(clean) = clean.filter(|_| self.turns(round)) {
+        if let Some(clean) = clean.filter(|_| self.turns(round, &supplies.1)) {
             self.idle.put(clean);
         }
         Ok(outcomes)
     }
 
+    /// What is known of a check on the tree of a base, from a checkout like those of the round.
+    fn known_of(&self, round: &Round<'_>, check: &Check) -> Option<Outcome> {
+        let digest = check.digest();
+        let is_it = |o: &&Outcome| o.evidence.tree == round.tree && o.evidence.digest == digest;
+        let mut known = self.known.iter().filter(|_| round.name == "base" && round.overlay.is_empty());
+        let mut known = known.find(is_it)?.clone();
+        known.evidence.detail += "; it was run before the run began";
+        Some(known)
+    }
+
     /// One check in a clean checkout: a fresh one, or the one of the check before where that left everything as it was.
-    async fn one(&self, round: &Round<'_>, check: &Check, clean: &mut Option<Clean>) -> Result<Outcome, Failure> {
+    async fn one(
+        &self,
+        round: &Round<'_>,
+        check: &Check,
+        supplies: &(Locks, Supplied),
+        clean: &mut Option<Clean>,
+        broken: &mut Option<String>,
+    ) -> Result<Outcome, Failure> {
         let shared = check.files.is_empty();
+        let supplied = &supplies.1;
         let (place, look) = match clean.take().filter(|_| shared) {
             Some(Clean { place, look, .. }) => (place, Some(look)),
             None => {
-                let place = self.check_out(round, check)?;
-                let on = self.on(round, &place);
-                if let Some(broken) = self.set_up(&on).await? {
-                    return Ok(checks::unknown(&self.confined(&on, Whose::Check), check, &on, broken));
+                let place = self.check_out(round)?;
+                let on = on(round, &place, supplied);
+                // What could not be installed for one check cannot be for the next one.
+                if broken.is_none() {
+                    *broken = self.install(on.dir, on.scratch, round.tree, supplies).await?;
+                }
+                self.lay_over(&place, round, check)?;
+                let failed = match broken {
+                    Some(why) => Some(why.clone()),
+                    None => self.own(on.dir, on.scratch, round.tree).await?,
+                };
+                if let Some(why) = failed {
+                    return Ok(checks::unknown(&self.confined(&on), check, &on, why));
                 }
                 let look = if shared { place.look()? } else { None };
                 (place, look)
             }
         };
-        let on = self.on(round, &place);
-        let outcome = checks::run(&self.confined(&on, Whose::Check), check, on).await;
-        let tree = round.tree;
-        *clean = look.filter(|look| place.still_looks_like(look)).map(|look| Clean { place, look, tree });
+        let on = on(round, &place, supplied);
+        let outcome = checks::run(&self.confined(&on), check, on).await;
+        let (tree, supplied) = (round.tree, supplied.clone());
+        *clean = look.filter(|look| place.still_looks_like(look)).map(|look| Clean { place, look, tree, supplied });
         Ok(outcome)
     }
 
-    /// The world as a program in a checkout sees it.
-    fn confined(&self, on: &checks::On<'_>, whose: Whose) -> World {
+    /// The world as a check in a checkout sees it.
+    fn confined(&self, on: &checks::On<'_>) -> World {
         let write = vec![on.dir.to_owned(), on.scratch.to_owned()];
-        self.sandbox.around(&self.world, whose, on.scratch.to_owned(), write)
+        self.sandbox.around(&self.world, Whose::Check, on.scratch.to_owned(), write)
     }
 
-    /// Whether the checkout of a round holds nothing but its tree, so that it can become that of another round. The audit
+    /// Whether the checkout of a round holds nothing but its tree and what others get too, so that it can become that of another round. The audit
     /// takes nothing over: its checkout is a fresh one.
-    fn turns(&self, round: &Round<'_>) -> bool {
-        self.setup.is_empty() && round.overlay.is_empty() && !round.name.starts_with("audit-")
+    fn turns(&self, round: &Round<'_>, supplied: &Supplied) -> bool {
+        supplied.shared && round.overlay.is_empty() && !round.name.starts_with("audit-")
     }
 
     /// An idle checkout, turned into that of a round; none where there is none that nothing has changed in.
-    fn turned(&self, round: &Round<'_>) -> Result<Option<Clean>, Failure> {
-        if !self.turns(round) {
+    fn turned(&self, round: &Round<'_>, supplied: &Supplied) -> Result<Option<Clean>, Failure> {
+        if !self.turns(round, supplied) {
             return Ok(None);
         }
-        let Some(Clean { place, look, tree }) = self.idle.take() else { return Ok(None) };
-        if !place.still_looks_like(&look) || !place.turn(self.repo(), tree, round.tree)? {
+        let Some(Clean { place, look, tree, supplied: had }) = self.idle.take() else { return Ok(None) };
+        if had != *supplied || !place.still_looks_like(&look) {
+            return Ok(None);
+        }
+        let carried = &self.supply.carried;
+        let covers =
+            tree != round.tree && (carried.is_in(self.repo(), tree)? || carried.is_in(self.repo(), round.tree)?);
+        if covers || !place.turn(self.repo(), tree, round.tree)? {
             return Ok(None);
         }
         let look = if tree == round.tree { Some(look) } else { place.look()? };
-        Ok(look.map(|look| Clean { place, look, tree: round.tree }))
+        Ok(look.map(|look| Clean { place, look, tree: round.tree, supplied: had }))
     }
 
-    fn on<'a>(&'a self, round: &Round<'_>, place: &'a CheckoutDir) -> checks::On<'a> {
-        checks::On { dir: place.dir(), tree: round.tree, scratch: place.scratch(), extra_env: &self.check_env }
-    }
-
-    fn check_out(&self, round: &Round<'_>, check: &Check) -> Result<CheckoutDir, Failure> {
+    /// A fresh checkout of a round's tree, with what is carried.
+    fn check_out(&self, round: &Round<'_>) -> Result<CheckoutDir, Failure> {
         let name = format!("check-{}-{}", round.slice.map_or("cross", |s| s.as_str()), round.name);
         let place = workspace::clean_checkout(self.repo(), &self.world, &self.root, &name, round.tree)?;
+        place.carry(self.repo(), round.tree, &self.supply.carried)?;
+        Ok(place)
+    }
+
+    /// Lays the judges' files over a checkout.
+    fn lay_over(&self, place: &CheckoutDir, round: &Round<'_>, check: &Check) -> Result<(), Failure> {
         for (path, mode, blob) in &round.overlay {
             let content = self.repo().read_blob(*blob, workspace::MAX_FILE)?;
             place.lay_over(path.as_ref(), *mode == Mode::Executable, &content)?;
@@ -187,29 +240,14 @@ impl Site {
             })?;
             place.lay_over(path.as_str().into(), content.starts_with(b"#!"), content)?;
         }
-        Ok(place)
+        Ok(())
     }
+}
 
-    /// Runs the spec's setup; says what failed, if anything did. A failed setup is no proof of anything.
-    async fn set_up(&self, on: &checks::On<'_>) -> Result<Option<String>, Failure> {
-        let world = self.confined(on, Whose::Agent);
-        for command in &self.setup {
-            let env = checks::environment(&self.world, on)?;
-            let argv = command.iter().map(Into::into).collect();
-            let spec = procs::Spec { argv, cwd: on.dir.to_owned(), env, ..Default::default() };
-            let bounds = procs::Bounds { wall: Duration::from_secs(600), idle: None, keep: 64 << 10 };
-            let shown = command.join(" ");
-            match procs::run(&*world.procs, &spec, bounds).await {
-                Ok(done) if done.limit.is_none() && done.ended == procs::Ended::Exit(0) => {}
-                Ok(done) => {
-                    let last = String::from_utf8_lossy(&done.stderr.bytes()).lines().last().unwrap_or("").to_owned();
-                    return Ok(Some(format!("setup `{shown}` failed ({:?}): {last}", done.ended)));
-                }
-                Err(e) => return Ok(Some(format!("setup `{shown}` could not be started: {e}"))),
-            }
-        }
-        Ok(None)
-    }
+/// What a check of a round runs on.
+fn on<'a>(round: &Round<'_>, place: &'a CheckoutDir, supplied: &'a Supplied) -> checks::On<'a> {
+    let Supplied { key, vars, .. } = supplied;
+    checks::On { dir: place.dir(), tree: round.tree, scratch: place.scratch(), extra_env: vars, supplied: *key }
 }
 
 impl Gate {
@@ -278,7 +316,7 @@ impl Gate {
             let dir = self.evidence_dir(round.slice, round.r#gen, round.attempt, &round.name, &outcome.evidence.check);
             let mut result = serde_json::to_vec_pretty(&outcome.evidence).map_err(std::io::Error::from)?;
             result.push(b'\n');
-            entries.push((format!("{dir}/result.json"), result));
+            entries.push((format!("{dir}/{RESULT}"), result));
             entries.push((format!("{dir}/stdout"), outcome.stdout.clone()));
             entries.push((format!("{dir}/stderr"), outcome.stderr.clone()));
         }
@@ -294,8 +332,8 @@ impl Gate {
     }
 
     fn evidence_dir(&self, slice: Option<&SliceId>, r#gen: Sha256, attempt: u32, round: &str, check: &str) -> String {
-        let whose = slice.map_or("_cross", |s| s.as_str());
-        format!("{whose}/{}.{attempt}/{round}/{check}", r#gen.short())
+        let (round, check) = (round.to_owned(), check.to_owned());
+        Place { slice: slice.cloned(), generation: r#gen.short(), attempt, round, check }.to_string()
     }
 
     /// The streams of a check that was run for a slice, or for the run, cut to their ends: what agents are told.
@@ -316,7 +354,8 @@ pub fn not_green(results: &[CheckResult]) -> String {
     bad.map(|r| format!("`{}` {}: {}", r.check, words(r.cause), r.detail)).collect::<Vec<_>>().join("; ")
 }
 
-fn words(cause: Cause) -> &'static str {
+/// What came of a check.
+pub fn words(cause: Cause) -> &'static str {
     match cause {
         Cause::Holds => "holds",
         Cause::Assertion => "does not hold",

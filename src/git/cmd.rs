@@ -97,6 +97,13 @@ impl Git {
         self.finish(cmd, args, None)
     }
 
+    /// Runs `git` at the user's wish, as they would: with their settings and hooks. What it needs it may fetch.
+    pub(super) fn as_user(&self, args: &[&OsStr]) -> Result<Output> {
+        let mut cmd = self.command(&self.given());
+        cmd.env_remove("GIT_NO_LAZY_FETCH").args(["-c", "core.fsync=committed", "--no-pager"]).args(args);
+        self.finish(cmd, args, None)
+    }
+
     /// Runs `git config`, which must not see our own settings, with what `git -c` gave us.
     pub(super) fn config(&self, args: &[&OsStr]) -> Result<Output> {
         let mut cmd = self.command(&self.given());
@@ -104,12 +111,12 @@ impl Git {
         self.finish(cmd, &[OsStr::new("config")], None)
     }
 
-    /// The command line of the user's editor, as git chooses it; `sh` reads it.
-    pub(super) fn editor(&self) -> Result<String> {
+    /// The command line of the user's editor (`GIT_EDITOR`) or pager (`GIT_PAGER`), as git chooses it; `sh` reads it.
+    pub(super) fn chosen(&self, name: &str) -> Result<String> {
         let mut vars = self.given();
-        vars.extend(self.env.git.get(OsStr::new("GIT_EDITOR")).map(|editor| ("GIT_EDITOR", editor.as_os_str())));
+        vars.extend(self.env.git.get(OsStr::new(name)).map(|own| (name, own.as_os_str())));
         let mut cmd = self.command(&vars);
-        cmd.args(["var", "GIT_EDITOR"]);
+        cmd.args(["var", name]);
         let said = self.finish(cmd, &[OsStr::new("var")], None)?.ok()?;
         Ok(String::from_utf8_lossy(&said).trim_end_matches('\n').to_owned())
     }

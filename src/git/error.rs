@@ -111,6 +111,9 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// The tracked configuration is none.
+    #[error("HEAD:.otto/config cannot be read as configuration: {0}")]
+    TrackedConfig(String),
     /// A value in the configuration is of the wrong type.
     #[error("configuration {key}={value:?} is not {wanted}")]
     Config {
@@ -169,9 +172,11 @@ impl Error {
 impl Explain for Error {
     fn exit(&self) -> Exit {
         match self {
-            Error::NoRepository(_) | Error::NoIdentity(_) | Error::Revision { .. } | Error::Config { .. } => {
-                Exit::Usage
-            }
+            Error::NoRepository(_)
+            | Error::NoIdentity(_)
+            | Error::Revision { .. }
+            | Error::Config { .. }
+            | Error::TrackedConfig(_) => Exit::Usage,
             Error::Unsupported { .. } | Error::Symbolic { .. } | Error::Blocks { .. } => Exit::Refused,
             Error::Locked { .. } => Exit::NeedsRecovery,
             _ => Exit::Internal,
@@ -184,6 +189,7 @@ impl Explain for Error {
             Error::NoIdentity(_) => {
                 "git config --global user.name \"Your Name\"\ngit config --global user.email you@example.org".into()
             }
+            Error::TrackedConfig(_) => "git config --file .otto/config --list    (mend it, and commit it)".into(),
             Error::Config { key, .. } => format!("git config --unset {key}"),
             Error::NoObject(_) | Error::Corrupt { .. } => "git fsck --full".into(),
             Error::Locked { .. } => "git otto doctor".into(),

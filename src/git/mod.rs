@@ -17,6 +17,7 @@ mod reftable;
 mod repo;
 mod trees;
 pub mod types;
+mod user;
 mod walk;
 
 #[cfg(test)]
@@ -25,10 +26,12 @@ pub(crate) mod testing;
 mod tests;
 
 pub use cmd::Output;
+pub use config::Setting;
 pub use error::{Error, Result};
 pub use hooks::HooksPath;
 pub use objects::ObjectKind;
 pub use refs::Refs;
 pub use repo::Repo;
 pub use types::*;
+pub use user::UnderWay;
 pub use walk::Link;

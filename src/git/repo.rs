@@ -136,7 +136,12 @@ impl Repo {
 
     /// The command line of the user's editor, as git chooses it; `sh` reads it.
     pub fn editor(&self) -> Result<String> {
-        self.inner.git.editor()
+        self.inner.git.chosen("GIT_EDITOR")
+    }
+
+    /// The command line of the user's pager, as git chooses it; `sh` reads it.
+    pub fn pager(&self) -> Result<String> {
+        self.inner.git.chosen("GIT_PAGER")
     }
 
     /// Runs `git` on this repository: explicit directories, a built environment, no hooks, no prompt, no pager. A

@@ -29,6 +29,8 @@ pub(super) enum Kind {
     Silent,
     /// Anything else, by the name that people know it by.
     Other(&'static str),
+    /// What would swallow a part of the intent, and why it is wrong everywhere.
+    Wrong(&'static str),
 }
 
 /// A character of plain text or an inline element, with its place.
@@ -86,8 +88,12 @@ fn block(tag: Tag<'_>, events: &mut Events<'_>, source: &str, span: &Range<usize
         Tag::List(_) => Kind::List(entries(events, source)),
         Tag::HtmlBlock => {
             inside(events, |_, _, _| {});
-            let silent = source[span.clone()].trim_start().starts_with("<!--");
-            if silent { Kind::Silent } else { Kind::Other("HTML") }
+            match source[span.clone()].trim().strip_prefix("<!--").map(|c| (c.ends_with("-->"), c.contains("-->"))) {
+                Some((true, _)) => Kind::Silent,
+                Some((false, true)) => Kind::Wrong("what follows a comment in its line would be lost with it"),
+                Some((false, false)) => Kind::Wrong("this comment is never closed"),
+                None => Kind::Other("HTML"),
+            }
         }
         _ => {
             inside(events, |_, _, _| {});

@@ -60,6 +60,10 @@ fn refused(c: char) -> Option<&'static str> {
         '\r' => Some("a carriage return that ends no line"),
         '\0' => Some("a NUL"),
         '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => Some("a control of the writing direction"),
+        '\u{ad}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}' => {
+            Some("an invisible character")
+        }
+        '\u{2028}' | '\u{2029}' => Some("a line end of another kind"),
         c if c.is_control() => Some("a control character"),
         _ => None,
     }

@@ -31,7 +31,7 @@ pub(super) struct Head {
     pub shared: Vec<(String, Range<usize>)>,
     pub contracts: Vec<(Contract, Range<usize>)>,
     pub services: Vec<(Service, Range<usize>)>,
-    pub min_version: Option<String>,
+    pub min_version: Option<(String, Range<usize>)>,
 }
 
 #[derive(Default)]
@@ -88,7 +88,7 @@ impl Head {
             }
             "Version" => {
                 c.text(": at least ")?;
-                if self.min_version.replace(c.code()?.0).is_some() {
+                if self.min_version.replace(c.code()?).is_some() {
                     return Err(Mismatch::told(span, "the version is stated twice"));
                 }
                 c.stop()?;
@@ -145,8 +145,11 @@ impl Head {
             return Err(Mismatch::told(&(span.end..span.end), "a full stop is missing"));
         };
         let mark = if text.contains(';') { ';' } else { ',' };
-        let parts = text.split(mark).map(str::trim).filter(|p| !p.is_empty());
-        self.non_goals.extend(parts.map(String::from));
+        let parts: Vec<&str> = text.split(mark).map(str::trim).filter(|p| !p.is_empty()).collect();
+        if parts.is_empty() {
+            return Err(Mismatch::told(&span, "this leaves nothing out"));
+        }
+        self.non_goals.extend(parts.into_iter().map(String::from));
         Ok(())
     }
 

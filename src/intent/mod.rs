@@ -27,7 +27,7 @@ mod shape;
 use error::Found;
 pub use error::{IntentError, IntentErrors};
 use reader::Reader;
-pub use render::render;
+pub use render::{carries, render};
 
 /// An intent that was understood.
 #[derive(Clone, Debug)]
@@ -62,11 +62,32 @@ impl Compiled {
             pointer.strip_prefix(p).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         let title = places.iter().find(|(p, _)| p == "/title").map_or(0..0, |(_, span)| span.clone());
+        let nearest = |pointer: &str| places.iter().filter(|(p, _)| above(pointer, p)).max_by_key(|(p, _)| p.len());
         let place = |(pointer, message): (String, String)| {
-            let nearest = places.iter().filter(|(p, _)| above(&pointer, p)).max_by_key(|(p, _)| p.len());
-            Found { span: nearest.map_or(title.clone(), |(_, span)| span.clone()), message, accepted: None }
+            let found = nearest(&pointer);
+            let below = found.map_or(&*pointer, |(p, _)| &pointer[p.len()..]).trim_start_matches('/');
+            let line = |pointer: &str| Some(source[..nearest(pointer)?.1.start].matches('\n').count() + 1);
+            let message = in_words(&message, below, &line);
+            Found { span: found.map_or(title.clone(), |(_, span)| span.clone()), message, accepted: None }
         };
         IntentErrors::new(file_name, source, found.into_iter().map(place).collect())
+    }
+}
+
+/// What validation says of a spec, for who reads the intent: with the field that is meant where the sentence does not name
+/// its subject, and with lines instead of pointers.
+fn in_words(message: &str, below: &str, line: &dyn Fn(&str) -> Option<usize>) -> String {
+    let mut message = message.to_owned();
+    if let Some((start, rest)) = message.split_once(" stands at /") {
+        let (pointer, end) = rest.split_at(rest.find([' ', ',']).unwrap_or(rest.len()));
+        if let Some(n) = line(&format!("/{pointer}")) {
+            message = format!("{start} stands in line {n}{end}");
+        }
+    }
+    let verbs = ["must", "is", "does", "has", "names", "runs", "says"];
+    match below.is_empty() || !message.split(' ').next().is_some_and(|word| verbs.contains(&word)) {
+        true => message,
+        false => format!("{below}: {message}"),
     }
 }
 
@@ -148,6 +169,10 @@ fn assemble(r: &mut Reader<'_>, source: &str, id: Option<&SpecId>, guessed: &mut
         each.collect()
     }
     let (project_kind, kind_at) = head.kind?;
+    let min_version = head.min_version.map(|(version, at)| {
+        r.places.push(("/min_version".into(), at));
+        version
+    });
     r.places.push(("/project_kind".into(), kind_at.clone()));
     r.places.push(("/structure".into(), kind_at));
     Some(Spec {
@@ -167,7 +192,7 @@ fn assemble(r: &mut Reader<'_>, source: &str, id: Option<&SpecId>, guessed: &mut
         files: std::mem::take(&mut r.files),
         non_goals: head.non_goals,
         done_means: head.done_means,
-        min_version: head.min_version,
+        min_version,
     })
 }
 
@@ -176,8 +201,11 @@ fn own_what_is_shown(r: &mut Reader<'_>) {
     let mut nothing = Vec::new();
     for (i, slice) in r.slices.iter_mut().enumerate() {
         if slice.owned_paths.is_empty() {
-            for file in r.files.iter().filter(|f| f.slice == slice.id) {
+            for (n, file) in r.files.iter().enumerate().filter(|(_, f)| f.slice == slice.id) {
                 if !slice.owned_paths.contains(&file.path) {
+                    let shown = r.places.iter().find(|(p, _)| *p == format!("/files/{n}")).map(|(_, at)| at.clone());
+                    let own = format!("/slices/{i}/owned_paths/{}", slice.owned_paths.len());
+                    r.places.extend(shown.map(|at| (own, at)));
                     slice.owned_paths.push(file.path.clone());
                 }
             }

@@ -40,8 +40,10 @@ pub(super) struct Reader<'a> {
     section: Section,
     /// Whether the first sentence of a slice begins the only one.
     pub one_slice: bool,
-    /// The requirements that the next check proves; none: all of the slice's.
-    group: Vec<String>,
+    /// The heading of the section.
+    heading: Range<usize>,
+    /// The requirements that the next check proves, and where that is said; none: all of the slice's.
+    group: Vec<(String, Range<usize>)>,
     /// Whether the last sentence was a requirement, so that the next one joins it.
     grouping: bool,
     pending: Option<(Pending, Range<usize>)>,
@@ -98,6 +100,7 @@ impl<'a> Reader<'a> {
             files: Vec::new(),
             section: Section::Head,
             one_slice: false,
+            heading: 0..0,
             group: Vec::new(),
             grouping: false,
             pending: None,
@@ -163,8 +166,16 @@ impl<'a> Reader<'a> {
                 self.fence(info, text, &block.span);
             }
             Kind::List(entries) => self.list(entries),
+            // A comment is for who writes the intent, and no part of its prose.
+            Kind::Silent if matches!(self.section, Section::Head) => {
+                let text = self.source[block.span.clone()].trim();
+                if text.starts_with("<!--") && text.ends_with("-->") {
+                    self.cut.push(block.span.clone());
+                }
+            }
             Kind::Silent => {}
-            Kind::Other(what) if !matches!(self.section, Section::Head) => {
+            Kind::Wrong(why) => self.wrong(&self.first_line(&block.span), *why, Some("<!-- a comment -->")),
+            Kind::Other(what) if !matches!(self.section, Section::Head | Section::Lost) => {
                 let line = self.first_line(&block.span);
                 let message = format!("{what} means nothing here: it can stand in the prose before the first `##`");
                 self.wrong(&line, message, None);
@@ -225,6 +236,7 @@ impl<'a> Reader<'a> {
                 }
                 self.group.clear();
                 self.grouping = false;
+                self.heading = span.clone();
                 match self.section(&mut c, &span) {
                     Ok(section) => self.section = section,
                     Err(e) => {
@@ -236,7 +248,7 @@ impl<'a> Reader<'a> {
                     }
                 }
             }
-            _ if matches!(self.section, Section::Head) => {}
+            _ if matches!(self.section, Section::Head | Section::Lost) => {}
             _ => self.wrong(&span, "slices have no headings inside", Some(sentence::HEADINGS)),
         }
     }
@@ -301,7 +313,11 @@ impl<'a> Reader<'a> {
             if let Some(reason) = self.misplaced(s) {
                 self.wrong(&span, reason, None);
             }
-            if let Err(e) = self.keyword(s, &mut c, &span) {
+            let read = match text.starts_with(s.word) {
+                true => self.keyword(s, &mut c, &span),
+                false => Err(Mismatch::told(&span, format!("this sentence begins with `{}`", s.word))),
+            };
+            if let Err(e) = read {
                 self.errors.push(c.found(e, &span, s.accepted));
                 self.pending = Some((Pending::Unread, span));
             }
@@ -320,6 +336,9 @@ impl<'a> Reader<'a> {
                 }
             }
             return;
+        }
+        if sentence::is_slanted_id(text) && !matches!(self.section, Section::Head) {
+            return self.wrong(&span, "a requirement begins with its id in bold", Some(sentence::REQUIREMENT));
         }
         match &self.section {
             Section::Head | Section::Lost => {}
@@ -392,11 +411,17 @@ impl<'a> Reader<'a> {
                     self.group.clear();
                     return Ok(());
                 }
-                let ids: Vec<String> = c.codes()?.into_iter().map(|(id, _)| id).collect();
+                let ids = c.codes()?;
                 c.stop()?;
+                let at = self.slices.len().saturating_sub(1);
                 if let (Some(slice), "Meets") = (self.slices.last_mut(), s.word) {
-                    let new: Vec<_> = ids.iter().filter(|id| !slice.requirements.contains(id)).cloned().collect();
-                    slice.requirements.extend(new);
+                    for (id, place) in &ids {
+                        if !slice.requirements.contains(id) {
+                            let pointer = format!("/slices/{at}/requirements/{}", slice.requirements.len());
+                            self.places.push((pointer, place.clone()));
+                            slice.requirements.push(id.clone());
+                        }
+                    }
                 }
                 self.group = ids;
             }
@@ -427,7 +452,7 @@ impl<'a> Reader<'a> {
                         let check = Check {
                             id: self.check_id(id),
                             kind: *kind,
-                            proves: self.group.clone(),
+                            proves: self.proven(),
                             gate,
                             files: BTreeMap::new(),
                             timeout_s,
@@ -453,16 +478,27 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn proven(&self) -> Vec<String> {
+        self.group.iter().map(|(id, _)| id.clone()).collect()
+    }
+
     fn check(&mut self, check: Check, span: &Range<usize>) {
+        let pointer = match (&self.section, self.slices.last()) {
+            (Section::Across(_), _) => format!("/cross_slice_checks/{}", self.cross.len()),
+            (_, Some(s)) => format!("/slices/{}/checks/{}", self.slices.len() - 1, s.checks.len()),
+            _ => String::new(),
+        };
+        let proven = check.proves.iter().zip(&self.group).filter(|(id, (said, _))| *id == said).enumerate();
+        self.places.extend(proven.map(|(i, (_, (_, at)))| (format!("{pointer}/proves/{i}"), at.clone())));
         match &self.section {
             Section::Across(slices) => {
-                self.places.push((format!("/cross_slice_checks/{}", self.cross.len()), span.clone()));
+                self.places.push((format!("{pointer}/slices"), self.heading.clone()));
+                self.places.push((pointer, span.clone()));
                 self.cross.push(CrossCheck { slices: slices.clone(), check });
             }
             Section::Slice => {
-                let at = self.slices.len().saturating_sub(1);
+                self.places.push((pointer, span.clone()));
                 if let Some(slice) = self.slices.last_mut() {
-                    self.places.push((format!("/slices/{at}/checks/{}", slice.checks.len()), span.clone()));
                     slice.checks.push(check);
                 }
             }
@@ -489,7 +525,7 @@ impl<'a> Reader<'a> {
             if !std::mem::replace(&mut self.grouping, true) {
                 self.group.clear();
             }
-            self.group.push(id.into());
+            self.group.push((id.into(), at.clone()));
         }
         Ok(())
     }

@@ -14,7 +14,8 @@ mod checks;
 mod head;
 
 /// The Markdown of a spec. With the code that its slices carry, compiling it gives the same spec again; without, slices
-/// name their paths instead of their files. What no sentence says is given as JSON. Text that Markdown cannot carry
+/// name their paths instead of their files. The files of checks are part of what is wanted, and always there. What no
+/// sentence says is given as JSON. Text that Markdown cannot carry
 /// (a title of two lines, a file that is no text or has no final line end) comes back changed: whoever edits compares digests.
 pub fn render(spec: &Spec, files: &BTreeMap<Sha256, Vec<u8>>, with_code: bool) -> String {
     let mut out = Out { files, with_code, blocks: vec![format!("# {}", spec.title)], declared: Vec::new() };
@@ -33,6 +34,11 @@ pub fn render(spec: &Spec, files: &BTreeMap<Sha256, Vec<u8>>, with_code: bool) -
     }
     out.across(spec);
     out.blocks.join("\n\n") + "\n"
+}
+
+/// Whether compiling a Markdown gives exactly this spec with these contents.
+pub fn carries(markdown: &str, spec: &Spec, files: &BTreeMap<Sha256, Vec<u8>>) -> bool {
+    super::compile(markdown.as_bytes(), "", Some(&spec.id)).is_ok_and(|c| c.spec == *spec && c.files == *files)
 }
 
 struct Out<'a> {
@@ -162,7 +168,7 @@ impl Out<'_> {
     fn check(&mut self, check: &Check, default_id: &str) {
         let mut own = Vec::new();
         for (path, digest) in &check.files {
-            let content = self.files.get(digest).filter(|_| self.with_code);
+            let content = self.files.get(digest);
             let text = content.and_then(|c| std::str::from_utf8(c).ok()).filter(|t| t.is_empty() || t.ends_with('\n'));
             if let (Some(path), Some(text)) = (span(path), text) {
                 own.push(format!("With file {path}:"));

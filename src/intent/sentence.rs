@@ -91,8 +91,8 @@ pub(super) fn nearly(text: &str) -> Option<&'static Sentence> {
 /// Whether a text begins like a label that no sentence has, as `Owned by:`.
 pub(super) fn label(text: &str) -> Option<&str> {
     let (word, rest) = text.split_once(':')?;
-    let plain = word.len() <= 24 && word.chars().all(|c| c.is_ascii_alphabetic() || c == ' ');
-    let label = plain && word.starts_with(|c: char| c.is_ascii_uppercase()) && word.split(' ').count() <= 2;
+    let plain = word.chars().count() <= 24 && word.chars().all(|c| c.is_alphabetic() || c == ' ');
+    let label = plain && word.starts_with(char::is_uppercase) && word.split(' ').count() <= 2;
     (label && rest.starts_with([' ', '\n'])).then_some(word)
 }
 
@@ -117,6 +117,13 @@ pub(super) fn is_requirement_id(text: &str) -> bool {
         && chars.next().is_some_and(|c| c.is_ascii_alphabetic())
         && chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
         && !text.ends_with('.')
+}
+
+/// Whether a text begins with the number of a requirement in slanted type, as `*R1* It holds.`
+pub(super) fn is_slanted_id(text: &str) -> bool {
+    let slanted =
+        |mark| text.strip_prefix(mark).and_then(|t: &str| t.split_once(mark)).is_some_and(|(t, _)| is_numbered(t));
+    slanted('*') || slanted('_')
 }
 
 /// Whether a bold text can hardly be anything but a requirement's id: capitals, then a number.

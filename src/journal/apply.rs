@@ -5,7 +5,10 @@ use crate::{
     base::SliceId,
     journal::{
         event::{AttemptFailure, BlockReason, Event, Fact, Kind},
-        state::{Asked, Attempt, Audit, CheckResult, Finished, Merge, Phase, Request, RunState, SliceState, Started},
+        state::{
+            Asked, Attempt, Audit, CheckResult, Finished, Merge, Phase, RETRY, Request, Retried, RunState, SliceState,
+            Started,
+        },
     },
 };
 
@@ -78,6 +81,8 @@ impl RunState {
             Kind::AuditStarted { round, commit } => {
                 // A process that died while it judged is no audit: the same round begins anew.
                 let anew = self.audit.as_ref().is_some_and(|a| a.round == *round && a.verdict.is_none());
+                // A run that is judged once more comes to another end.
+                self.finished = None;
                 if !anew {
                     self.audits = self.audits.saturating_add(1);
                 }
@@ -100,11 +105,24 @@ impl RunState {
                 action: action.clone(),
                 hint: hint.clone(),
                 slice: event.fact.slice.clone(),
+                r#gen: event.fact.r#gen,
+                attempt: event.fact.attempt,
                 result: None,
+                granted: false,
             }),
             Kind::ControlApplied { request, result } => {
-                let open = self.requests.iter_mut().find(|r| &r.id == request && r.result.is_none());
-                open.ok_or("nobody waits for that")?.result = Some(result.clone());
+                let waits = |r: &&mut Request| &r.id == request && r.result.is_none();
+                let open = self.requests.iter_mut().find(waits).ok_or("nobody waits for that")?;
+                // What is refused names no generation.
+                let granted = event.fact.slice.as_ref().zip(event.fact.r#gen);
+                if let Some((slice, r#gen)) = granted.filter(|_| open.action == RETRY) {
+                    let state = self.slices.get_mut(slice).filter(|s| s.r#gen == Some(r#gen));
+                    begin_anew(state.ok_or("that generation has not begun")?, open.hint.clone())?;
+                    // What waited for it waits again; what judged the run without it does not judge this one.
+                    self.slices.values_mut().for_each(unblock);
+                    (self.audit, self.finished) = (None, None);
+                }
+                (open.result, open.granted) = (Some(result.clone()), granted.is_some());
             }
             Kind::AmendmentRequested { reason, change: Some(change) } => {
                 let (Some(slice), Some(r#gen)) = (&event.fact.slice, event.fact.r#gen) else {
@@ -215,6 +233,21 @@ fn followed(before: &SliceState, kind: &Kind) -> SliceState {
         }
         _ => next,
     }
+}
+
+/// A person has a slice begin anew, from its base on: whatever stopped it counts no more.
+fn begin_anew(s: &mut SliceState, hint: Option<String>) -> Result<(), Refused> {
+    if let Some(why) = s.not_to_retry() {
+        return Err(why.into());
+    }
+    s.retried = Some(Retried { after: s.last_attempt(), agent_ms: s.agent_ms, hint });
+    (s.phase, s.base, s.repairs, s.counted) = (Phase::Pending, None, 0, 0);
+    (s.candidate, s.merge, s.blocked, s.ended_at) = (None, None, None, None);
+    if let Some(last) = s.attempts.last_mut().filter(|a| a.failed.is_none()) {
+        // It passed, and could not be judged on the target.
+        last.failed = Some((AttemptFailure::Integration, "begun anew by a person".into()));
+    }
+    Ok(())
 }
 
 /// A slice that waits for another one no longer does for good.

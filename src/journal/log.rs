@@ -4,7 +4,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{
     base::Oid,
-    journal::{Error, Writer, event::Event, event::Fact, state::RunState},
+    journal::{
+        Error, Writer,
+        event::{Event, Fact, Kind},
+        state::RunState,
+    },
 };
 
 /// Who is told of every event once it is durable.
@@ -36,6 +40,20 @@ impl Log {
             (self.watch)(&event, state);
         }
         Ok(())
+    }
+
+    /// Takes in what another process asked for, in the order of its journal; what is known already changes nothing. What
+    /// is recorded from now on is later.
+    pub fn hear(&self, events: &[Event]) {
+        let mut inner = self.lock();
+        let (writer, state) = &mut *inner;
+        for event in events {
+            let asks = matches!(event.fact.kind, Kind::ControlRequested { .. });
+            if asks && state.requests.iter().all(|r| r.id != event.id) {
+                writer.saw(event.lamport);
+                state.apply(event);
+            }
+        }
     }
 
     /// Looks at the state.

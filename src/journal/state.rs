@@ -38,6 +38,41 @@ impl SliceState {
     pub fn last_attempt(&self) -> u32 {
         self.attempts.last().map_or(self.earlier, |a| a.n)
     }
+
+    /// The attempt that is under way.
+    pub fn open_attempt(&self) -> Option<&Attempt> {
+        self.attempts.last().filter(|a| a.failed.is_none() && !self.phase.is_final())
+    }
+
+    /// The attempt that waits for a person.
+    pub fn by_hand(&self) -> Option<&Attempt> {
+        let theirs = |a: &&Attempt| a.provider.split('/').next() == Some(BY_HAND) && !a.agent_ended;
+        self.open_attempt().filter(theirs).filter(|_| self.phase == Phase::Building)
+    }
+
+    /// The attempts that count against its limits.
+    pub fn counting(&self) -> impl Iterator<Item = &Attempt> {
+        let after = self.retried.as_ref().map_or(0, |r| r.after);
+        self.attempts.iter().filter(move |a| a.n > after)
+    }
+
+    /// How long agents worked on it, as far as that counts against its limits, milliseconds.
+    pub fn worked_ms(&self) -> u64 {
+        self.agent_ms.saturating_sub(self.retried.as_ref().map_or(0, |r| r.agent_ms))
+    }
+
+    /// Why a person cannot have it begin anew, if that is so.
+    pub fn not_to_retry(&self) -> Option<&'static str> {
+        match self.phase {
+            Phase::Landed => Some("it has landed, and what has landed stays"),
+            Phase::Redundant => Some("everything that it must bring holds already"),
+            Phase::Pending => Some("it was not begun yet"),
+            Phase::Eligible | Phase::Merging => Some("it passed and is on its way to the target"),
+            Phase::Building | Phase::Checking if self.open_attempt().is_some() => Some("an attempt at it is under way"),
+            Phase::Building | Phase::Checking if self.attempts.is_empty() => Some("no attempt at it has failed"),
+            Phase::Building | Phase::Checking | Phase::Blocked => None,
+        }
+    }
 }
 
 impl Phase {
@@ -123,6 +158,14 @@ pub struct Started {
     pub at: Timestamp,
 }
 
+/// The action of a request that has a slice begin anew.
+pub const RETRY: &str = "retry";
+/// The action of a request that hands in what a person wrote.
+pub const SUBMIT: &str = "submit";
+
+/// How records name a person who builds.
+pub const BY_HAND: &str = "manual";
+
 /// What another process asked for.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Request {
@@ -134,8 +177,14 @@ pub struct Request {
     pub hint: Option<String>,
     /// For which slice.
     pub slice: Option<SliceId>,
+    /// For which generation of it.
+    pub r#gen: Option<Sha256>,
+    /// For which attempt at it.
+    pub attempt: Option<u32>,
     /// What came of it; none while it waits.
     pub result: Option<String>,
+    /// Whether it was done.
+    pub granted: bool,
 }
 
 /// How a run ended.
@@ -194,6 +243,9 @@ pub struct SliceState {
     pub repairs: u32,
     /// Its landing.
     pub landing: Option<Oid>,
+    /// Where a person had it begin anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retried: Option<Retried>,
     /// Why it cannot go on.
     pub blocked: Option<(BlockReason, String)>,
     /// Why it was not needed.
@@ -206,6 +258,17 @@ pub struct SliceState {
     pub started_at: Option<Timestamp>,
     /// When it came to its end.
     pub ended_at: Option<Timestamp>,
+}
+
+/// Where a person had a slice begin anew: what was before counts no more against its limits, but for money.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Retried {
+    /// The last attempt before that.
+    pub after: u32,
+    /// How long agents had worked until then, milliseconds.
+    pub agent_ms: u64,
+    /// What the person says to whoever builds it.
+    pub hint: Option<String>,
 }
 
 /// One attempt at a slice.

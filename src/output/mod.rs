@@ -1,11 +1,15 @@
 //! The only door to standard output and standard error: answers to the first, narration to the second.
 
+mod below;
+
 use std::{
     io::{self, BufRead, IsTerminal, Write},
     sync::atomic::{AtomicBool, Ordering},
 };
 
 use serde::Serialize;
+
+use below::Below;
 
 use crate::base::{Exit, Failure, text};
 
@@ -32,6 +36,8 @@ pub struct Manner {
     pub verbose: bool,
     /// Answers are JSON, and so are errors.
     pub json: bool,
+    /// The terminal takes nothing but lines.
+    pub dumb: bool,
 }
 
 /// A style of a part of a line.
@@ -69,18 +75,21 @@ pub struct Ui {
     color_out: bool,
     color_err: bool,
     closed: AtomicBool,
+    below: Below,
 }
 
 impl Ui {
-    /// Speaks in that manner; `no_color` is whether the variable of that name is set (no-color.org).
+    /// Speaks in that manner; `no_color` is whether the variable of that name counts (no-color.org): it is stronger than
+    /// everything but an option.
     pub fn new(manner: Manner, no_color: bool) -> Ui {
         let on = |terminal: bool| match manner.color {
+            _ if no_color => false,
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => terminal && !no_color,
+            Color::Auto => terminal,
         };
-        let (color_out, color_err) = (on(io::stdout().is_terminal()), on(io::stderr().is_terminal()));
-        Ui { manner, color_out, color_err, closed: AtomicBool::new(false) }
+        let (color_out, color_err) = (on(shows_answers()), on(io::stderr().is_terminal()));
+        Ui { manner, color_out, color_err, closed: AtomicBool::new(false), below: Below::default() }
     }
 
     /// Whether answers are JSON.
@@ -98,9 +107,32 @@ impl Ui {
         !self.manner.json && !self.manner.quiet && (self.manner.verbose || io::stderr().is_terminal())
     }
 
+    /// Whether lines can stand below the narration.
+    pub fn has_below(&self) -> bool {
+        let wanted = !self.manner.json && !self.manner.quiet && !self.manner.dumb;
+        wanted && io::stderr().is_terminal()
+    }
+
+    /// Has these lines stand below the narration, in place of those that stood there.
+    pub fn show_below(&self, lines: &[String]) {
+        if self.has_below() {
+            self.below.show(lines);
+        }
+    }
+
+    /// Takes them away.
+    pub fn clear_below(&self) {
+        self.below.show(&[]);
+    }
+
     /// Whether narration is coloured.
     pub fn is_colored(&self) -> bool {
         self.color_err
+    }
+
+    /// Whether answers go straight to a terminal.
+    pub fn answers_terminal(&self) -> bool {
+        io::stdout().is_terminal()
     }
 
     /// Whether somebody can be asked.
@@ -120,19 +152,19 @@ impl Ui {
 
     /// Part of the answer, as it is: the caller has made what came from outside printable.
     pub fn answer(&self, text: &str) -> io::Result<()> {
-        self.write(io::stdout().lock(), text.as_bytes())
+        self.write(io::stdout(), text.as_bytes())
     }
 
     /// Part of the answer, as bytes.
     pub fn answer_bytes(&self, bytes: &[u8]) -> io::Result<()> {
-        self.write(io::stdout().lock(), bytes)
+        self.write(io::stdout(), bytes)
     }
 
     /// The answer as one object of JSON on one line.
     pub fn answer_json<T: Serialize>(&self, value: &T) -> io::Result<()> {
         let mut line = serde_json::to_vec(value)?;
         line.push(b'\n');
-        self.write(io::stdout().lock(), &line)
+        self.write(io::stdout(), &line)
     }
 
     /// One line of narration; nothing when quiet.
@@ -140,12 +172,13 @@ impl Ui {
         if self.manner.quiet {
             return Ok(());
         }
-        self.write(io::stderr().lock(), format!("{line}\n").as_bytes())
+        self.write(io::stderr(), format!("{line}\n").as_bytes())
     }
 
     /// Asks for one line on the terminal.
     pub fn ask(&self, question: &str) -> io::Result<String> {
-        self.write(io::stderr().lock(), question.as_bytes())?;
+        self.clear_below();
+        self.write(io::stderr(), question.as_bytes())?;
         let mut line = String::new();
         io::stdin().lock().read_line(&mut line)?;
         Ok(line.trim().to_owned())
@@ -153,6 +186,7 @@ impl Ui {
 
     /// Says how a command failed, and gives its exit code.
     pub fn fail(&self, failure: &Failure) -> Exit {
+        self.clear_below();
         let mut err = io::stderr().lock();
         if self.manner.json {
             #[derive(Serialize)]
@@ -188,7 +222,7 @@ impl Ui {
         if self.closed.load(Ordering::Relaxed) {
             return Ok(());
         }
-        match to.write_all(bytes).and_then(|()| to.flush()) {
+        match self.below.aside(|| to.write_all(bytes).and_then(|()| to.flush())) {
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {
                 self.closed.store(true, Ordering::Relaxed);
                 Ok(())
@@ -196,6 +230,11 @@ impl Ui {
             done => done,
         }
     }
+}
+
+/// Whether answers go to a terminal, be it through the pager that git itself has started.
+fn shows_answers() -> bool {
+    io::stdout().is_terminal() || std::env::var_os("GIT_PAGER_IN_USE").is_some_and(|v| v == "1" || v == "true")
 }
 
 fn paint(on: bool, style: Style, text: &str) -> String {

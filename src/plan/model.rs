@@ -26,13 +26,23 @@ pub struct Plan {
     pub generations: BTreeMap<SliceId, Sha256>,
     /// How much the run may use.
     pub limits: Limits,
+    /// Code that an intent carried into the product before, each slice's newest. What somebody changed there since stays.
+    pub known: Vec<FileBlock>,
 }
 
 impl Plan {
     /// The plan of a spec.
     pub fn new(spec_commit: Oid, spec: Spec, limits: Limits) -> Plan {
         let generations = spec.slices.iter().map(|s| (s.id.clone(), generation(&spec, s))).collect();
-        Plan { spec_commit, spec: Arc::new(spec), generations, limits }
+        Plan { spec_commit, spec: Arc::new(spec), generations, limits, known: Vec::new() }
+    }
+
+    /// The code that the product holds where a run has come to that state: that of slices that are done, and of others what
+    /// was known before.
+    pub fn carried(&self, state: &RunState) -> Vec<FileBlock> {
+        let done = |id: &SliceId| self.spec.slice(id).is_some() && current(self, state, id).phase.is_done();
+        let now = self.spec.files.iter().filter(|f| done(&f.slice));
+        now.chain(self.known.iter().filter(|f| !done(&f.slice))).cloned().collect()
     }
 
     /// The generation of a slice of the plan.
@@ -80,6 +90,7 @@ static NOTHING: SliceState = SliceState {
     merge: None,
     repairs: 0,
     landing: None,
+    retried: None,
     blocked: None,
     redundant: None,
     cost: Cost { usd_micros: 0, input_tokens: 0, output_tokens: 0 },

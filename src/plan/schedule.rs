@@ -26,6 +26,11 @@ pub struct Busy {
 }
 
 impl Busy {
+    /// Whether a slice is at work.
+    pub fn has(&self, slice: &SliceId) -> bool {
+        self.building.contains(slice) || self.landing.as_ref() == Some(slice)
+    }
+
     /// Nothing is under way.
     pub fn is_idle(&self) -> bool {
         self.building.is_empty() && self.landing.is_none() && !self.auditing
@@ -134,11 +139,11 @@ pub fn next_landing(plan: &Plan, state: &RunState) -> Option<SliceId> {
 /// cost, its wall time, scope, attempts.
 pub fn stop(plan: &Plan, state: &RunState, slice: &SliceState) -> Option<Stop> {
     let limits = &plan.limits;
-    if slice.counted >= limits.attempts && slice.attempts.is_empty() {
+    if slice.counted >= limits.attempts && slice.counting().next().is_none() {
         let text = format!("{} attempts ended with an amendment that the agent asked for", slice.counted);
         return Some(Stop::new(BlockReason::Attempts, text));
     }
-    let failed: Vec<_> = slice.attempts.iter().filter(|a| a.failed.is_some()).collect();
+    let failed: Vec<_> = slice.counting().filter(|a| a.failed.is_some()).collect();
     let last = failed.last().filter(|_| slice.attempts.last().is_some_and(|a| a.failed.is_some()))?;
     let why = last.failed.as_ref().map_or("", |(_, detail)| detail.as_str());
     if let [.., before, last] = failed.as_slice()
@@ -148,15 +153,10 @@ pub fn stop(plan: &Plan, state: &RunState, slice: &SliceState) -> Option<Stop> {
         let text = format!("attempt {} made the same change as attempt {}: {why}", last.n, before.n);
         return Some(Stop::new(BlockReason::SameDiff, text));
     }
-    let (cost, of_run, took) = (slice.cost.usd_micros, state.cost.usd_micros, slice.agent_ms / 1000);
-    if let Some(limit) = limits.slice_usd_micros.filter(|limit| cost >= *limit) {
-        let text = format!("it cost {} of {}: {why}", dollars(cost), dollars(limit));
-        return Some(Stop::over(Limits::SLICE_USD, limit, cost, text));
+    if let Some(stop) = spent(limits, state, slice) {
+        return Some(Stop { detail: format!("{}: {why}", stop.detail), ..stop });
     }
-    if let Some(limit) = limits.run_usd_micros.filter(|limit| of_run >= *limit) {
-        let text = format!("the run cost {} of {}: {why}", dollars(of_run), dollars(limit));
-        return Some(Stop::over(Limits::RUN_USD, limit, of_run, text));
-    }
+    let took = slice.worked_ms() / 1000;
     if took >= limits.slice_wall_s {
         let text = format!("it took {took} s of {}: {why}", limits.slice_wall_s);
         return Some(Stop::over(Limits::SLICE_WALL, limits.slice_wall_s, took, text));
@@ -178,6 +178,18 @@ pub fn stop(plan: &Plan, state: &RunState, slice: &SliceState) -> Option<Stop> {
     None
 }
 
+/// Whether a slice's money is used up, or the run's.
+pub fn spent(limits: &Limits, state: &RunState, slice: &SliceState) -> Option<Stop> {
+    let (cost, of_run) = (slice.cost.usd_micros, state.cost.usd_micros);
+    if let Some(limit) = limits.slice_usd_micros.filter(|limit| cost >= *limit) {
+        let text = format!("it cost {} of {}", dollars(cost), dollars(limit));
+        return Some(Stop::over(Limits::SLICE_USD, limit, cost, text));
+    }
+    let limit = limits.run_usd_micros.filter(|limit| of_run >= *limit)?;
+    let text = format!("the run cost {} of {}", dollars(of_run), dollars(limit));
+    Some(Stop::over(Limits::RUN_USD, limit, of_run, text))
+}
+
 /// Whether a slice must not be begun because the run has no money left. What the intent carries costs nothing.
 fn unpaid(plan: &Plan, state: &RunState, slice: &Slice, now: &SliceState) -> Option<Stop> {
     let used = state.cost.usd_micros;
@@ -192,4 +204,4 @@ fn dollars(micros: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -27,6 +27,8 @@ pub struct ScreenFacts {
     pub agent_calls: u32,
     /// At what cost the run stops, millionths of a US dollar.
     pub usd_micros: u64,
+    /// What the project's own commands said of the base, a line each.
+    pub baseline: Vec<String>,
     /// How long the project's own checks took on the base, seconds, where it has any.
     pub baseline_s: Option<u64>,
 }
@@ -42,6 +44,7 @@ pub fn screen(spec: &Spec, facts: &ScreenFacts) -> String {
         Section::new("Requirements", "requirements", 6, requirements),
         Section::new("Slices", "slices", 8, tree(spec)),
         Section::new("Checks", "checks", 8, checks),
+        Section::new("Baseline", "commands", 3, indented(&facts.baseline)),
         Section::new("Guessed", "guesses", 2, indented(&facts.guessed)),
         Section::new("Weakly proven", "requirements", 3, indented(&weak(spec, facts))),
     ];
@@ -287,16 +290,21 @@ mod tests {
         let mut source = String::from("# big\n\nKind: cli, started as `./big`.\n");
         for i in 0..60 {
             source += &format!(
-                "\n## Slice `s{i}`\n\n**R{i}** Something \u{200b}holds.\n\nCheck: `./big {i}` exits 1.\n\nOwns: `f{i}`.\n"
+                "\n## Slice `s{i}`\n\n**R{i}** Something holds.\n\nCheck: `./big {i}` exits 1.\n\nOwns: `f{i}`.\n"
             );
         }
-        let spec = spec(&source);
+        let mut spec = spec(&source);
+        // What an agent compiles, or a spec in JSON has, was not read as an intent.
+        for requirement in &mut spec.requirements {
+            requirement.text = "Something \u{200b}holds.".into();
+        }
         let facts = ScreenFacts {
             guessed: vec!["one".into(); 20],
             self_written: ["s3-1".to_owned()].into(),
             writer: Some("claude/opus".into()),
             agent_calls: 12,
             usd_micros: 10_000_000,
+            baseline: vec!["`make test` green in 350 s, kept".into(), "`make lint` red on the base, not a gate".into()],
             baseline_s: Some(350),
         };
         let shown = screen(&spec, &facts);

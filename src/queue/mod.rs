@@ -1,8 +1,8 @@
 //! The merge queue: one candidate at a time is merged with the tip, tested as exactly the commit that lands, and lands.
 
 use crate::{
-    base::{Exit, Failure, Oid, Point, SliceId, glob},
-    checks::model::Check,
+    base::{Exit, Failure, Oid, Point, SliceId, glob, text},
+    checks::model::{Check, Gate as When},
     gate::{Gate, Round, not_green},
     git::{BString, Merged, Mode, NewCommit, Swap},
     journal::{
@@ -10,7 +10,7 @@ use crate::{
         state::{CheckResult, Merge, RunState, SliceState},
     },
     plan::model::{Plan, current},
-    spec::model::Slice,
+    spec::model::{CrossCheck, Slice},
     store::lane::{Lane, Tip},
 };
 
@@ -33,6 +33,38 @@ pub struct Queue<'a> {
     pub working_copy: Option<(BString, Vec<u8>)>,
     /// How landings are told.
     pub style: &'a message::Style,
+    /// When the project's own commands run.
+    pub full: Full,
+}
+
+/// When what the project's own commands said of the base is held against what lands (`otto.checks.full`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Full {
+    /// At each landing.
+    #[default]
+    Landing,
+    /// At the landing that completes the spec.
+    Final,
+}
+
+impl std::str::FromStr for Full {
+    type Err = Failure;
+    fn from_str(word: &str) -> Result<Full, Failure> {
+        match word {
+            "landing" => Ok(Full::Landing),
+            "final" => Ok(Full::Final),
+            other => {
+                let text = format!("otto.checks.full is {:?}; there are landing and final", text::one_line(other, 80));
+                Err(Failure::new(Exit::Usage, text).hint("git config otto.checks.full landing"))
+            }
+        }
+    }
+}
+
+/// A cross-slice check that is due, before its slices are complete or with the last of them.
+struct Due<'s> {
+    check: &'s Check,
+    early: bool,
 }
 
 /// A merge whose tree passed every check that was due: nothing else can land.
@@ -105,7 +137,7 @@ impl Queue<'_> {
         let tip_tree = repo.read_commit(tip.commit)?.tree;
         let touched: Vec<BString> = repo.diff_trees(tip_tree, tree)?.into_iter().map(|c| c.path).collect();
         let (due, cross) = self.gate.log.read(|state| self.due(state, slice, &touched));
-        self.cross_base(&cross).await?;
+        let cross = self.cross_base(cross).await?;
         let commit = self.commit(slice, tip.commit, candidate, tree, due.len() + cross.len())?;
         let round = now.merge.as_ref().map_or(1, |m| m.round + 1);
         let attempt = now.attempts.last().map_or(0, |a| a.n);
@@ -125,34 +157,57 @@ impl Queue<'_> {
             return Ok(Some(Tested { merge, results }));
         }
         self.lane.unpin_all()?;
-        let detail = format!("on the target with slice `{}` merged in: {bad}", slice.id);
+        let detail =
+            format!("on the target with slice `{}` merged in: {bad}{}", slice.id, self.broken(&checks, &results));
         self.give_back(slice, now, AttemptFailure::Integration, detail)?;
         Ok(None)
     }
 
     /// The checks due on an integrated tree: the slice's, those of every landed slice that owns a touched path, and the
-    /// cross-slice checks whose slices are complete with this one.
-    fn due<'s>(&'s self, state: &RunState, slice: &'s Slice, touched: &[BString]) -> (Vec<&'s Check>, Vec<&'s Check>) {
+    /// cross-slice checks whose slices are complete with this one, or that must hold on the way there as well.
+    fn due<'s>(&'s self, state: &RunState, slice: &'s Slice, touched: &[BString]) -> (Vec<&'s Check>, Vec<Due<'s>>) {
         let done = |id: &SliceId| current(self.plan, state, id).phase.is_done();
         let owns = |s: &Slice| touched.iter().any(|p| glob::any(&s.owned_paths, p));
         let spec = &self.plan.spec;
         let landed = spec.slices.iter().filter(|s| s.id != slice.id && done(&s.id) && owns(s));
         let own = std::iter::once(slice).chain(landed).flat_map(|s| &s.checks).collect();
         let complete = |ids: &[SliceId]| ids.iter().all(|id| *id == slice.id || done(id));
-        let cross = spec.cross_slice_checks.iter().filter(|c| complete(&c.slices)).map(|c| &c.check).collect();
-        (own, cross)
+        let keeps = |c: &Check| c.gate == When::Keeps && !(c.is_baseline() && self.full == Full::Final);
+        let due = |c: &'s CrossCheck| {
+            let early = !complete(&c.slices);
+            (!early || keeps(&c.check)).then_some(Due { check: &c.check, early })
+        };
+        (own, spec.cross_slice_checks.iter().filter_map(due).collect())
     }
 
-    /// Runs cross-slice checks on the run's base, once, before the landing that completes their slices.
-    async fn cross_base(&self, cross: &[&Check]) -> Result<(), Failure> {
-        let (base, known) = self.gate.log.read(|state| (state.started.as_ref().map(|s| s.base), state.checks.clone()));
-        let Some(base) = base else { return Ok(()) };
-        let on_base = |c: &&&Check| known.iter().any(|r| r.check == c.id && r.round == "base");
-        let new: Vec<&Check> = cross.iter().filter(|c| !on_base(c)).copied().collect();
-        let tree = self.gate.repo().read_commit(base)?.tree;
-        let round = Round::of_run(self.plan.spec_commit, "base".into(), tree);
-        self.gate.round(&round, &new).await?;
-        Ok(())
+    /// Which of the checks that are not green now were green before anything was built, as a clause.
+    fn broken(&self, checks: &[&Check], results: &[CheckResult]) -> String {
+        let bad = checks.iter().zip(results).filter(|(_, r)| !r.cause.passed()).map(|(c, _)| c);
+        let was_green = |c: &&&Check| c.gate == When::Keeps && self.on_base(c) == Some(true);
+        let broken: Vec<String> = bad.filter(was_green).map(|c| format!("`{}`", c.id)).collect();
+        match broken.as_slice() {
+            [] => String::new(),
+            ids => format!("; {} was green before this slice and must stay so", ids.join(", ")),
+        }
+    }
+
+    /// Runs cross-slice checks on the run's base, once, before the first landing that they are due at. Gives those that are
+    /// due: what did not hold there cannot be kept on the way.
+    async fn cross_base<'s>(&self, cross: Vec<Due<'s>>) -> Result<Vec<&'s Check>, Failure> {
+        let base = self.gate.log.read(|state| state.started.as_ref().map(|s| s.base));
+        if let Some(base) = base {
+            let new: Vec<&Check> = cross.iter().map(|d| d.check).filter(|c| self.on_base(c).is_none()).collect();
+            let tree = self.gate.repo().read_commit(base)?.tree;
+            let round = Round::of_run(self.plan.spec_commit, "base".into(), tree);
+            self.gate.round(&round, &new).await?;
+        }
+        Ok(cross.into_iter().filter(|d| !d.early || self.on_base(d.check) == Some(true)).map(|d| d.check).collect())
+    }
+
+    /// Whether a cross-slice check was green on the run's base, once that is known.
+    fn on_base(&self, check: &Check) -> Option<bool> {
+        let is_it = |r: &&CheckResult| r.check == check.id && r.round == "base";
+        self.gate.log.read(|state| state.checks.iter().rfind(is_it).map(|r| r.cause.passed()))
     }
 
     fn commit(&self, slice: &Slice, tip: Oid, candidate: Oid, tree: Oid, checks: usize) -> Result<Oid, Failure> {

@@ -61,10 +61,11 @@ pub fn survey(gate: &Gate, plan: &Plan, lane: &Lane) -> Result<Repairs, Failure>
 }
 
 /// Keeps what agents had written that work no more, before their workspaces go, and removes these; says so in words. A
-/// workspace that cannot be read any more is no reason to go on never.
+/// workspace that cannot be read any more is no reason to go on never. People keep their workspaces as they are.
 pub fn keep(gate: &Gate, plan: &Plan, left: impl IntoIterator<Item = Left>) -> Result<Vec<String>, Failure> {
     let mut told = Vec::new();
-    for Left { of, base, workspace } in left {
+    for one in left.into_iter().filter(|l| !l.is_theirs()) {
+        let Left { of, base, workspace } = one;
         // What the intent itself carries is not lost.
         let literate = plan.spec.files.iter().any(|f| f.slice == of.slice);
         if let Some(slice) = plan.spec.slice(&of.slice).filter(|_| !literate) {
@@ -80,6 +81,25 @@ pub fn keep(gate: &Gate, plan: &Plan, left: impl IntoIterator<Item = Left>) -> R
         workspace.remove(&gate.site.world)?;
     }
     Ok(told)
+}
+
+/// Removes the workspaces of people whose slices are done. What they wrote in them and did not hand in is kept.
+pub fn clear(gate: &Gate, plan: &Plan) -> Result<(), Failure> {
+    let repo = gate.repo();
+    for Left { of, base, workspace } in workspace::left(repo, &gate.site.root)? {
+        let commits: Vec<_> = gate.log.read(|state| {
+            let attempts = state.slices.get(&of.slice).map(|s| s.attempts.as_slice()).unwrap_or_default();
+            attempts.iter().filter_map(|a| a.commit).collect()
+        });
+        let owned = plan.spec.slice(&of.slice).map(|s| s.owned_paths.clone()).unwrap_or_default();
+        let found = workspace.snapshot(repo, &owned)?;
+        let taken = commits.iter().any(|c| repo.read_commit(*c).is_ok_and(|c| c.tree == found.tree));
+        if !found.changes.is_empty() && !taken {
+            run::keep_wip(&gate.site.store, &gate.run, &of.slice, base, found.tree, &of.left_behind())?;
+        }
+        workspace.remove(&gate.site.world)?;
+    }
+    Ok(())
 }
 
 /// Performs the repairs; `record_landing` writes the landing and its receipt.

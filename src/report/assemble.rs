@@ -149,6 +149,10 @@ fn evidence(r: &CheckResult) -> Evidence {
         duration_ms: r.duration_ms,
         blob: r.evidence,
         command: format!("git cat-file blob {}", r.evidence),
+        path: None,
+        stdout: None,
+        stderr: None,
+        pictures: Vec::new(),
     }
 }
 

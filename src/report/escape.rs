@@ -30,6 +30,34 @@ pub fn inline(raw: &str, max: usize) -> String {
     out
 }
 
+/// A text as Markdown of forges, which read more into words: outside of code nobody is mentioned, no issue is referred
+/// to or closed, and no address becomes a link. An empty comment, which nobody sees, parts what would be read so.
+pub fn forge(raw: &str, max: usize) -> String {
+    let markdown = inline(raw, max);
+    let mut out = String::with_capacity(markdown.len() + 16);
+    let (mut inside, mut escaped) = (false, false);
+    let mut chars = markdown.chars().peekable();
+    while let Some(c) = chars.next() {
+        out.push(c);
+        if c == '`' && !escaped {
+            inside = !inside;
+        }
+        escaped = c == '\\' && !escaped && !inside;
+        let word = chars.peek().is_some_and(|next| next.is_alphanumeric());
+        let parted = match c {
+            '@' | '#' => word,
+            ':' => chars.peek() == Some(&'/'),
+            '-' => word && out.to_ascii_lowercase().ends_with("gh-"),
+            '.' => out.to_ascii_lowercase().ends_with("www."),
+            _ => false,
+        };
+        if parted && !inside {
+            out.push_str("<!-- -->");
+        }
+    }
+    out
+}
+
 /// Whether a character outside code spans could be read as markup; `so_far` is the text before it.
 fn is_markup(c: char, before: Option<char>, after: Option<char>, so_far: &str) -> bool {
     let word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     assemble::{Material, assemble},
-    lines,
+    excerpts, lines,
     model::{Amendment, Packet},
 };
 use crate::{
@@ -43,7 +43,7 @@ pub fn packet(repo: &Repo, id: &RunId) -> Result<Packet, Failure> {
         Some((*commit, lines::between(repo, (*before)?, *after).ok()?))
     };
     let stats = landed.iter().filter_map(stat).collect();
-    Ok(assemble(&Material {
+    let mut packet = assemble(&Material {
         run: id,
         state: &state,
         target: &anchor.target,
@@ -57,7 +57,9 @@ pub fn packet(repo: &Repo, id: &RunId) -> Result<Packet, Failure> {
         amendments: amendments(repo, version)?,
         actions,
         plan: &plan,
-    }))
+    });
+    excerpts::attach(repo, &mut packet);
+    Ok(packet)
 }
 
 /// Of each check that is judged by tests of its own slice, those tests.

@@ -1,29 +1,30 @@
 //! The proof packet: what was asked, what was built, what proves it and what is missing. Rendered from refs, never
 //! stored in them: the same refs give the same bytes.
 
-use std::{
-    io::{self, Write as _},
-    path::{Path, PathBuf},
-};
+use std::{io, path::PathBuf};
 
 use crate::{
-    base::{Failure, RunId},
+    base::{Failure, RunId, files},
     git::Repo,
 };
 
 mod assemble;
 mod escape;
+pub mod excerpts;
 mod gather;
+mod html;
 mod lines;
 mod markdown;
 pub mod model;
 #[cfg(test)]
 mod tests;
+mod view;
 pub mod words;
 
 pub use assemble::{Material, assemble};
 pub use gather::packet;
-pub use markdown::markdown;
+pub use html::html;
+pub use markdown::{markdown, pull_request};
 pub use model::NO_MODEL;
 use model::Packet;
 
@@ -39,6 +40,8 @@ pub fn json(packet: &Packet) -> Result<Vec<u8>, Failure> {
 pub struct Paths {
     /// For people.
     pub markdown: PathBuf,
+    /// For browsers.
+    pub html: PathBuf,
     /// For programs.
     pub json: PathBuf,
 }
@@ -52,16 +55,10 @@ pub fn folder(repo: &Repo, run: &RunId) -> PathBuf {
 pub fn write(repo: &Repo, run: &RunId, packet: &Packet) -> Result<Paths, Failure> {
     let dir = folder(repo, run);
     std::fs::create_dir_all(&dir)?;
-    let paths = Paths { markdown: dir.join("packet.md"), json: dir.join("packet.json") };
-    replace(&dir, &paths.json, &json(packet)?)?;
-    replace(&dir, &paths.markdown, markdown(packet)?.as_bytes())?;
+    let at = |name| dir.join(name);
+    let paths = Paths { markdown: at("packet.md"), html: at("packet.html"), json: at("packet.json") };
+    files::replace(&paths.json, &json(packet)?, false)?;
+    files::replace(&paths.html, html(packet)?.as_bytes(), false)?;
+    files::replace(&paths.markdown, markdown(packet)?.as_bytes(), false)?;
     Ok(paths)
-}
-
-/// Replaces a file at once: whoever reads it sees the old or the new content.
-fn replace(dir: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
-    file.write_all(bytes)?;
-    file.persist(path)?;
-    Ok(())
 }

@@ -189,6 +189,32 @@ pub struct Evidence {
     pub blob: Oid,
     /// The command that shows it.
     pub command: String,
+    /// Its folder in the run's evidence, where that is here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Of a red result on the product or its candidate: the end of what it printed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stdout: Option<String>,
+    /// The same of its standard error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stderr: Option<String>,
+    /// Pictures among its artifacts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pictures: Vec<Picture>,
+}
+
+/// A picture among the artifacts of a check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Picture {
+    /// Its name beside the result.
+    pub name: String,
+    /// Its blob.
+    pub blob: Oid,
+    /// Its media type, told by its first bytes.
+    pub media: &'static str,
+    /// Its content, for the page.
+    #[serde(skip)]
+    pub bytes: Vec<u8>,
 }
 
 /// A slice and what came of it.

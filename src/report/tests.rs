@@ -13,6 +13,9 @@ use crate::{
     spec::model::{Cli, Command, CrossCheck, ProjectKind, Requirement, Slice, Spec, Structure},
 };
 
+mod page;
+mod shown;
+
 fn oid(n: u32) -> Oid {
     format!("{n:08x}").repeat(5).parse().unwrap()
 }

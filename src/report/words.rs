@@ -82,6 +82,15 @@ pub fn diffstat(d: Diffstat) -> String {
     format!("{} file{s}, +{} −{} lines", d.files, d.added, d.removed)
 }
 
+/// How long something took.
+pub fn took(ms: u64) -> String {
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..60_000 => format!("{}.{} s", ms / 1_000, ms / 100 % 10),
+        _ => format!("{} min {} s", ms / 60_000, ms / 1_000 % 60),
+    }
+}
+
 /// once, twice, 3 times.
 pub fn times(n: u32) -> String {
     match n {

@@ -307,7 +307,7 @@ pub struct Slice {
 /// A check over several slices.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CrossCheck {
-    /// It runs at the landing that completes them and at every later one.
+    /// It runs at the landing that completes them and at every later one; what must be kept runs before that as well.
     pub slices: Vec<SliceId>,
     /// The check.
     #[serde(flatten)]
@@ -393,13 +393,16 @@ impl<'de> Deserialize<'de> for Port {
         #[derive(Deserialize)]
         #[serde(untagged)]
         enum Raw {
-            Number(u16),
+            Number(i64),
             Word(String),
+            Other(serde::de::IgnoredAny),
         }
         match Raw::deserialize(d)? {
-            Raw::Number(n) if n > 0 => Ok(Port::Fixed(n)),
+            Raw::Number(n @ 1..=65535) => Ok(Port::Fixed(n as u16)),
             Raw::Word(w) if w == "auto" => Ok(Port::Auto),
-            _ => Err(serde::de::Error::custom("a port is a number from 1 to 65535, or \"auto\"")),
+            Raw::Number(_) | Raw::Word(_) | Raw::Other(_) => {
+                Err(serde::de::Error::custom("a port is a number from 1 to 65535, or \"auto\""))
+            }
         }
     }
 }

@@ -133,6 +133,7 @@ fn rule(pattern: &str) -> String {
             "is no id: a letter or digit, then up to 126 of A-Z, a-z, 0-9, ., _ and -"
         }
         "^[0-9a-f]{64}$" => "is no SHA-256 digest: 64 lower-case hex digits",
+        "^(0|[1-9][0-9]{0,2})$" => "is no exit code: a number from 0 to 999",
         "^/" => "must begin with /",
         "^\\$" => "must begin with $",
         p if p.starts_with("^[^\\n\\r]*") => "must be one line, not blank",

@@ -13,6 +13,7 @@ pub mod record;
 pub mod run;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod undo;
 
 pub use error::{Error, Result};
 

@@ -199,9 +199,23 @@ pub fn rescue(run: &RunId, object: Oid) -> String {
 pub fn rescue_prefix(run: &RunId) -> String {
     format!("{RESCUES}{run}/")
 }
-/// Where the user's branch was before a run was delivered.
-pub fn undo(run: &RunId) -> String {
-    format!("{UNDOS}{run}")
+/// The `n`th way back of a run's deliveries, counted from 1.
+pub fn undo(run: &RunId, n: u32) -> String {
+    format!("{UNDOS}{run}/{n}")
+}
+/// What the ways back of a run's deliveries start with.
+pub fn undo_prefix(run: &RunId) -> String {
+    format!("{UNDOS}{run}/")
+}
+/// What the ways back of all deliveries start with.
+pub fn undos_prefix() -> &'static str {
+    UNDOS
+}
+/// The run and the number of an [`undo`] name.
+pub fn parse_undo(name: &str) -> Option<(RunId, u32)> {
+    let (run, n) = name.strip_prefix(UNDOS)?.split_once('/')?;
+    let parsed = n.parse().ok().filter(|n: &u32| *n > 0)?;
+    (parsed.to_string() == n).then_some((run.parse().ok()?, parsed))
 }
 
 /// What everything that was fetched starts with.
@@ -276,10 +290,9 @@ pub fn fetched_specs(refs: &dyn Refs, id: &SpecId) -> Result<Vec<(String, Oid)>>
 }
 
 /// The names of a run's refs, and what those start with of which it has several.
-pub fn of_run(id: &RunId) -> ([String; 4], [String; 6]) {
-    let several =
-        [slice_prefix(id), evidence_prefix(id), journal_prefix(id), wip_prefix(id), pin_prefix(id), rescue_prefix(id)];
-    ([run(id), target(id), lease(id), undo(id)], several)
+pub fn of_run(id: &RunId) -> ([String; 3], [String; 7]) {
+    let of = [slice_prefix, evidence_prefix, journal_prefix, wip_prefix, pin_prefix, rescue_prefix, undo_prefix];
+    ([run(id), target(id), lease(id)], of.map(|prefix| prefix(id)))
 }
 
 /// The branch that a spec lands on unless told otherwise.
@@ -336,7 +349,8 @@ mod tests {
             pin(&r, object),
             rescue(&r, object),
             rescue_spec(&s, object),
-            undo(&r),
+            undo(&r, 1),
+            undo(&r, 12),
             default_branch(&s),
         ]
     }
@@ -381,6 +395,10 @@ mod tests {
         assert_eq!(parse_journal(&journal(&r, "0a")), Some((r.clone(), "0a".into())));
         assert_eq!(parse_lease(&lease(&r)), Some(r.clone()));
         assert_eq!(parse_wip(&wip(&r, &slice)), Some((r.clone(), slice)));
+        assert_eq!(parse_undo(&undo(&r, 12)), Some((r.clone(), 12)));
+        for n in ["0", "01", "+1", "1/2", "", "x"] {
+            assert_eq!(parse_undo(&format!("refs/otto/undo/{r}/{n}")), None, "{n}");
+        }
         for bad in ["refs/otto/specs/A", "refs/otto/specs/a/b", "refs/otto/specs/", "refs/heads/a"] {
             assert_eq!(parse_spec(bad), None, "{bad}");
         }

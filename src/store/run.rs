@@ -132,12 +132,23 @@ pub fn list(repo: &Repo, spec: Option<&SpecId>) -> Result<Vec<RunId>> {
     runs.retain(|r| spec.is_none_or(|s| r.spec() == s));
     // The time stands right after the spec, so that runs of one spec sort by it.
     runs.sort_by(|a, b| (a.spec(), a.as_str()).cmp(&(b.spec(), b.as_str())));
+    // Ids know the second; of two that began in one, the anchors know which came first.
+    let second = |run: &RunId| run.as_str().rsplit_once('-').map(|(second, _)| second.to_owned());
+    for together in runs.chunk_by_mut(|a, b| second(a) == second(b)).filter(|c| c.len() > 1) {
+        together.sort_by_cached_key(|run| load(repo, run).ok().map(|(_, anchor)| anchor.created));
+    }
     Ok(runs)
 }
 
 /// The newest run of a spec.
 pub fn newest(repo: &Repo, spec: &SpecId) -> Result<Option<RunId>> {
     Ok(list(repo, Some(spec))?.pop())
+}
+
+/// The run that was created last, of whatever spec.
+pub fn latest(repo: &Repo) -> Result<Option<RunId>> {
+    let created = |id: &RunId| id.as_str().get(id.spec().as_str().len()..).map(str::to_owned);
+    Ok(list(repo, None)?.into_iter().max_by_key(created))
 }
 
 /// Names the commit of an attempt, once: the same commit again is success, another one is an error.

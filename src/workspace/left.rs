@@ -1,12 +1,21 @@
 //! Workspaces that a dead process left: what an agent had written in them is not lost.
 
-use std::path::Path;
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use super::{Attempt, Result, Workspace, io_at, stat};
-use crate::{base::Oid, git::Repo};
+use crate::{
+    base::{Oid, SliceId},
+    git::{BString, Repo},
+};
 
 /// The file beside a workspace's tree that says whose it is.
 const MARK: &str = "attempt";
+
+/// The file beside it that says what was carried there, each path ended by a NUL.
+const CARRIED: &str = "carried";
 
 /// A workspace that was left.
 pub struct Left {
@@ -18,11 +27,55 @@ pub struct Left {
     pub workspace: Workspace,
 }
 
+/// The file beside a workspace that tells a person what is to be done there. Where it stands, the workspace is theirs:
+/// it is not removed before their slice is done.
+const TASK: &str = "TASK.md";
+
+/// Whether a folder is a person's.
+pub(super) fn is_theirs(home: &Path) -> bool {
+    home.join(TASK).exists()
+}
+
+/// Where a person's workspace for a slice is, and the file that tells them the task.
+pub fn theirs(root: &Path, slice: &SliceId) -> (PathBuf, PathBuf) {
+    let home = super::home(root, slice);
+    (home.join("tree"), home.join(TASK))
+}
+
+impl Workspace {
+    /// Gives it to a person, with what is to be done: for this attempt, and, when there is another one on the same
+    /// commit, for that.
+    pub fn hand_over(&self, of: &Attempt, base: Oid, task: &str) -> Result<()> {
+        mark(&self.home, of, base)?;
+        let file = self.home.join(TASK);
+        std::fs::write(&file, task).map_err(io_at("write", file))
+    }
+}
+
+impl Left {
+    /// Whether it is a person's.
+    pub fn is_theirs(&self) -> bool {
+        is_theirs(&self.workspace.home)
+    }
+}
+
 /// Says whose workspace a folder is.
 pub(super) fn mark(home: &Path, of: &Attempt, base: Oid) -> Result<()> {
     let file = home.join(MARK);
     let text = format!("{} {} {} {base}\n", of.slice, of.r#gen, of.n);
     std::fs::write(&file, text).map_err(io_at("write", file))
+}
+
+/// Says what is carried into a workspace.
+pub(super) fn note_carried<'a>(home: &Path, paths: impl Iterator<Item = &'a BString>) -> Result<()> {
+    let list: Vec<u8> = paths.flat_map(|path| path.iter().copied().chain([0])).collect();
+    let file = home.join(CARRIED);
+    std::fs::write(&file, list).map_err(io_at("write", file))
+}
+
+fn carried(home: &Path) -> BTreeSet<BString> {
+    let list = std::fs::read(home.join(CARRIED)).unwrap_or_default();
+    list.split(|b| *b == 0).filter(|path| !path.is_empty()).map(BString::from).collect()
 }
 
 /// The workspaces of agents in a run's folder whose base is still there. What cannot be read is none: it is swept.
@@ -38,6 +91,7 @@ fn read(repo: &Repo, home: &Path) -> Option<Left> {
     let base: Oid = base.parse().ok()?;
     let base_tree = repo.read_commit(base).ok()?.tree;
     let (dir, scratch) = (home.join("tree"), home.join("scratch"));
-    let (home, transcript, seen) = (home.to_owned(), home.join("transcript"), stat::Cache::default());
-    Some(Left { of, base, workspace: Workspace { home, dir, scratch, transcript, base_tree, seen } })
+    let (home, transcript, seen, carried) =
+        (home.to_owned(), home.join("transcript"), stat::Cache::default(), carried(home));
+    Some(Left { of, base, workspace: Workspace { home, dir, scratch, transcript, base_tree, seen, carried } })
 }

@@ -4,6 +4,7 @@
 //! A workspace has its own `.git` that borrows the repository's objects, for the agent's use only. Otto never runs git
 //! through it and reads nothing from it: it looks at the files itself (`walk`), from what it remembers of the base.
 
+pub mod carry;
 mod ignore;
 mod left;
 mod look;
@@ -15,18 +16,20 @@ mod turn;
 mod walk;
 
 use std::{
+    collections::BTreeSet,
     io,
     path::{Path, PathBuf},
 };
 
-pub use left::{Left, left};
+pub use carry::Carried;
+pub use left::{Left, left, theirs};
 pub use look::Look;
-pub use place::{CheckoutDir, clean_checkout};
+pub use place::{CheckoutDir, clean_checkout, folder};
 pub use snapshot::Snapshot;
 
 use crate::{
     base::{Exit, Explain, Oid, Point, Sha256, SliceId, World, files},
-    git::{self, Repo},
+    git::{self, BString, Repo},
 };
 
 /// The largest file that a workspace may bring, bytes.
@@ -54,6 +57,9 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// More is to be carried than is sensible.
+    #[error("{0}")]
+    TooMuch(String),
     /// The repository.
     #[error(transparent)]
     Git(#[from] git::Error),
@@ -62,7 +68,7 @@ pub enum Error {
 impl Explain for Error {
     fn exit(&self) -> Exit {
         match self {
-            Error::NoStateDir => Exit::Usage,
+            Error::NoStateDir | Error::TooMuch(_) => Exit::Usage,
             Error::Io { .. } => Exit::Internal,
             Error::Git(e) => e.exit(),
         }
@@ -70,6 +76,9 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Error::NoStateDir => Some("export XDG_STATE_HOME=/path/with/room".into()),
+            Error::TooMuch(_) => {
+                Some("git config otto.carry false    (carries nothing; or narrow .worktreeinclude)".into())
+            }
             Error::Io { .. } => None,
             Error::Git(e) => e.hint(),
         }
@@ -122,6 +131,7 @@ pub struct Workspace {
     transcript: PathBuf,
     base_tree: Oid,
     seen: stat::Cache,
+    carried: BTreeSet<BString>,
 }
 
 impl Workspace {
@@ -131,8 +141,7 @@ impl Workspace {
     /// All attempts at a slice find it in the same place, since agents tie their conversations to it.
     pub fn create(repo: &Repo, world: &World, root: &Path, of: &Attempt, base: Oid, tree: Oid) -> Result<Workspace> {
         let base_tree = repo.read_commit(base)?.tree;
-        let name = place::plain(of.slice.as_str());
-        let new = place::folder(world, root, &format!("new-{name}"))?;
+        let new = place::folder(world, root, &format!("new-{}", place::plain(of.slice.as_str())))?;
         world.faults.hit(Point::WorkspaceCreateMid).map_err(io_at("create", &new))?;
         let (dir, scratch) = (new.join("tree"), new.join("scratch"));
         std::fs::create_dir(&scratch).map_err(io_at("create", &scratch))?;
@@ -143,13 +152,13 @@ impl Workspace {
         let entries = if tree == base_tree { files } else { repo.tree_entries(base_tree)? };
         private::create(repo, &dir, base, &entries, &seen)?;
         left::mark(&new, of, base)?;
-        let home = root.join(format!("agent-{name}"));
+        let home = home(root, &of.slice);
         std::fs::rename(&new, &home).map_err(io_at("rename", &new))?;
         world.faults.hit(Point::WorkspaceCreateAfter).map_err(io_at("create", &home))?;
         let (dir, scratch) = (home.join("tree"), home.join("scratch"));
         let last = new.file_name().map(|n| n.to_string_lossy().replacen("new-", "", 1)).unwrap_or_default();
         let transcript = transcript(root, &format!("{last}-{}", of.n));
-        Ok(Workspace { home, dir, scratch, transcript, base_tree, seen })
+        Ok(Workspace { home, dir, scratch, transcript, base_tree, seen, carried: BTreeSet::new() })
     }
 
     /// Where the agent works.
@@ -174,6 +183,11 @@ impl Workspace {
     }
 }
 
+/// The folder of the workspace for a slice.
+fn home(root: &Path, slice: &SliceId) -> PathBuf {
+    root.join(format!("agent-{}", place::plain(slice.as_str())))
+}
+
 /// The folder for conversations with models in a run's folder; it stays when workspaces go.
 pub fn sessions(root: &Path) -> PathBuf {
     root.join(SESSIONS)
@@ -184,14 +198,14 @@ pub fn transcript(root: &Path, name: &str) -> PathBuf {
     root.join(TRANSCRIPTS).join(format!("{}.txt", place::plain(name)))
 }
 
-/// How many folders of workspaces and checkouts are left in a run's folder.
+/// How many folders of workspaces and checkouts are left in a run's folder that [`sweep`] would remove.
 pub fn leftovers(root: &Path) -> Result<usize> {
-    Ok(folders(root)?.len())
+    Ok(folders(root)?.iter().filter(|dir| !left::is_theirs(dir)).count())
 }
 
-/// Removes all of them: only the owner of the run may, before it starts anything.
+/// Removes all of them but those of people: only the owner of the run may, before it starts anything.
 pub fn sweep(world: &World, root: &Path) -> Result<()> {
-    for dir in folders(root)? {
+    for dir in folders(root)?.into_iter().filter(|dir| !left::is_theirs(dir)) {
         world.faults.hit(Point::WorkspaceRemoveBefore).map_err(io_at("remove", &dir))?;
         files::remove_tree(&dir).map_err(io_at("remove", &dir))?;
     }

@@ -33,7 +33,7 @@ impl Workspace {
         let wanted: BTreeSet<BString> = literal.map(|p| p.as_str().into()).collect();
         let mut found: BTreeMap<BString, (Mode, Oid)> = BTreeMap::new();
         let mut total = 0_u64;
-        let mut look = walk::Walk::new(&base, &rules, &wanted, &self.seen);
+        let mut look = walk::Walk::new(&base, &rules, &wanted, &self.seen, &self.carried);
         let mut each = |path: BString, content: walk::Content| -> Result<(), git::Error> {
             let (mode, oid) = match content {
                 walk::Content::Known(mode, oid) => (mode, oid),

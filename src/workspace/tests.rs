@@ -470,3 +470,62 @@ fn a_checkout_turned_into_another_tree_is_as_a_fresh_one() {
     let place = clean_checkout(&room.repo, &room.world, &root, "x", base).unwrap();
     assert!(!place.turn(&room.repo, base, unlinked).unwrap(), "links are left to a fresh checkout");
 }
+
+#[test]
+fn only_ignored_files_that_are_named_are_carried_and_none_enters_a_snapshot() {
+    let r = room_of("sha1");
+    let at = r.dir.path().join("repo");
+    let put = |path: &str, text: &str| {
+        std::fs::create_dir_all(at.join(path).parent().unwrap()).unwrap();
+        std::fs::write(at.join(path), text).unwrap();
+    };
+    for path in ["one.log", "deep/two.log", "dist/x", "new.txt", ".otto/own.log", "hidden.env", "not.log"] {
+        put(path, path);
+    }
+    put(".git/info/exclude", "hidden.env\n");
+    symlink(r.dir.path(), at.join("away.log")).unwrap();
+    let rules = b"# of the user\n*.log  \n!not.log\n/dist/\nnew.txt\n*.env\n/a.txt\n";
+    let found = carry::find(&r.repo, rules).unwrap();
+    let names = |carried: &Carried| carried.files().iter().map(|f| f.path.to_string()).collect::<Vec<_>>();
+    // Not what is tracked, not what is merely new, not what is otto's own, no link.
+    assert_eq!(names(&found.carried), ["deep/two.log", "dist/x", "hidden.env", "one.log"]);
+    assert_eq!(found.left_out, [".otto/own.log", "away.log"]);
+    assert_eq!(carry::find(&r.repo, b"# nothing\n\n").unwrap().carried, Carried::default());
+
+    let tree = r.repo.read_commit(r.base).unwrap().tree;
+    let of = Attempt { slice: "one".parse().unwrap(), r#gen: Sha256::of("gen"), n: 1 };
+    let root = r.dir.path().join("ws");
+    let mut workspace = Workspace::create(&r.repo, &r.world, &root, &of, r.base, tree).unwrap();
+    workspace.carry(&r.repo, tree, &found.carried).unwrap();
+    assert_eq!(std::fs::read(workspace.dir().join("deep/two.log")).unwrap(), b"deep/two.log");
+    // The agent edits them, has nothing ignored any more, and owns one by its name.
+    std::fs::write(workspace.dir().join("hidden.env"), "changed").unwrap();
+    std::fs::write(workspace.dir().join(".gitignore"), "").unwrap();
+    let changed = |w: &Workspace| {
+        let snapshot = w.snapshot(&r.repo, &["hidden.env".into(), "one.log".into()]).unwrap();
+        assert_eq!(snapshot.problems, [""; 0]);
+        snapshot.changes.iter().map(|c| c.path.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(changed(&workspace), [".gitignore"]);
+    let left = left(&r.repo, &root).unwrap().pop().unwrap();
+    assert_eq!(changed(&left.workspace), [".gitignore"], "after a crash too");
+    // The user's own are as they were.
+    assert_eq!(std::fs::read(at.join("hidden.env")).unwrap(), b"hidden.env");
+}
+
+#[test]
+fn what_the_tree_has_itself_is_not_covered_by_what_is_carried() {
+    let r = room_of("sha1");
+    let at = r.dir.path().join("repo");
+    std::fs::write(at.join("own.log"), "the user's").unwrap();
+    let carried = carry::find(&r.repo, b"*.log\n").unwrap().carried;
+    let tree = r.repo.read_commit(r.base).unwrap().tree;
+    let blob = r.repo.write_blob(b"the tree's").unwrap();
+    let with = r.repo.write_tree(Some(tree), &[("own.log".into(), Some((Mode::Plain, blob)))]).unwrap();
+    for (tree, content, is_in) in [(tree, "the user's", false), (with, "the tree's", true)] {
+        let place = clean_checkout(&r.repo, &r.world, &r.dir.path().join("c"), "check", tree).unwrap();
+        place.carry(&r.repo, tree, &carried).unwrap();
+        assert_eq!(std::fs::read_to_string(place.dir().join("own.log")).unwrap(), content);
+        assert_eq!(carried.is_in(&r.repo, tree).unwrap(), is_in);
+    }
+}

@@ -45,6 +45,8 @@ pub struct Walk<'a> {
     pub wanted: &'a BTreeSet<BString>,
     /// What files looked like.
     pub seen: &'a stat::Cache,
+    /// What was carried there and is the user's alone, whatever the rules and the agent say.
+    pub carried: &'a BTreeSet<BString>,
     /// What is wrong, in words.
     pub problems: Vec<String>,
     entries: usize,
@@ -56,8 +58,9 @@ impl<'a> Walk<'a> {
         rules: &'a ignore::Rules,
         wanted: &'a BTreeSet<BString>,
         seen: &'a stat::Cache,
+        carried: &'a BTreeSet<BString>,
     ) -> Self {
-        Walk { base, rules, wanted, seen, problems: Vec::new(), entries: 0 }
+        Walk { base, rules, wanted, seen, carried, problems: Vec::new(), entries: 0 }
     }
 
     /// Gives every file below `root` that counts to `each`, with its path.
@@ -108,6 +111,9 @@ impl<'a> Walk<'a> {
                 at.push(b'/');
             }
             at.extend_from_slice(&name);
+            if self.carried.contains(&at) {
+                continue;
+            }
             let meta = match rustix::fs::statat(&dir, name.as_slice(), AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(meta) => meta,
                 Err(Errno::NOENT) => continue,

@@ -1,9 +1,17 @@
 //! What is generated and checked in is current: `UPDATE_GENERATED=1 cargo test --all-features generated` writes it anew.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+};
 
-use clap_mangen::Man;
-use git_otto::{base::Exit, cli};
+use git_otto::{
+    base::{Exit, keys::KEYS},
+    cli,
+};
 
 /// Sections of the manual page that are written by hand, after those that come from the command line.
 const NOTES: &str = include_str!("../../man/notes.roff");
@@ -20,54 +28,34 @@ fn check(name: &str, content: &str) {
     assert!(read(name) == content, "{name} is stale: UPDATE_GENERATED=1 cargo test --all-features generated");
 }
 
-/// The manual page: the command line as clap knows it, then the notes.
-fn page() -> String {
-    let command = cli::command().after_help(None::<&str>).after_long_help(None::<&str>);
-    let man = Man::new(command.clone().name("git-otto"))
-        .section("1")
-        .manual("Manual of git otto")
-        .source(format!("git-otto {}", env!("CARGO_PKG_VERSION")));
-    let mut out = Vec::new();
-    man.render_title(&mut out).unwrap();
-    man.render_name_section(&mut out).unwrap();
-    let mut text = String::from_utf8(out).unwrap();
-    text += &format!(".SH SYNOPSIS\n{}", usage(command.clone()));
-    let mut options = Vec::new();
-    Man::new(command.clone()).render_options_section(&mut options).unwrap();
-    text += &String::from_utf8(options).unwrap();
-    text += ".SH COMMANDS\n";
-    for sub in command.get_subcommands().filter(|s| !s.is_hide_set()) {
-        let name = format!("git otto {}", sub.get_name());
-        let sub = sub.clone().bin_name(&name).disable_help_flag(true);
-        text += &format!(".SS \"{name}\"\n{}", usage(sub.clone()));
-        let man = Man::new(sub);
-        let mut part = Vec::new();
-        man.render_description_section(&mut part).unwrap();
-        man.render_options_section(&mut part).unwrap();
-        // Sections of a page of their own become parts of this one.
-        for line in String::from_utf8(part).unwrap().lines() {
-            match line.strip_prefix(".SH ") {
-                Some("DESCRIPTION") => text += ".PP\n",
-                Some(_) => {}
-                // The prelude of a page stands at its head already.
-                None if line.starts_with(".ie ") || line.starts_with(".el ") => {}
-                None => text += &format!("{line}\n"),
-            }
-        }
-    }
-    text + NOTES
-}
-
-/// How a command is called.
-fn usage(mut command: clap::Command) -> String {
-    let usage = command.render_usage().to_string();
-    let call = usage.strip_prefix("Usage: ").unwrap_or(&usage).replace('-', "\\-");
-    format!("{call}\n")
-}
-
 #[test]
-fn the_manual_page_is_current() {
-    check("man/git-otto.1", &page());
+fn the_manual_pages_are_current() {
+    let pages = cli::man::pages().unwrap();
+    for (name, text) in &pages {
+        check(&format!("man/{name}"), text);
+    }
+    let named: BTreeSet<&str> = pages.iter().map(|(name, _)| name.as_str()).collect();
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("man")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(name == "notes.roff" || named.contains(name.as_str()), "man/{name} is the page of no command");
+    }
+}
+
+/// The formatter finds nothing to warn of, where there is one.
+#[test]
+fn the_manual_pages_are_well_formed() {
+    for (name, text) in cli::man::pages().unwrap() {
+        assert!(text.contains("\n.SH SYNOPSIS\ngit otto") && text.contains("\n.SH NAME\n"), "{name}");
+        let mut groff = Command::new("groff");
+        groff.args(["-man", "-Tutf8", "-Kutf8", "-ww", "-z"]).stdin(Stdio::piped());
+        let Ok(mut child) = groff.stdout(Stdio::null()).stderr(Stdio::piped()).spawn() else {
+            eprintln!("groff is not installed: the pages were not formatted");
+            return;
+        };
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        let said = child.wait_with_output().unwrap().stderr;
+        assert_eq!(String::from_utf8_lossy(&said), "", "{name}");
+    }
 }
 
 #[test]
@@ -95,17 +83,21 @@ fn every_command_is_in_the_readme() {
     }
 }
 
-/// Configuration keys are documented, and what is documented is a key.
+/// Every key that the source reads is in the table of keys, every key of the table is read, and each is documented.
 #[test]
 fn every_configuration_key_is_documented() {
     let mut used = BTreeSet::new();
-    for (_, source) in super::layering::sources() {
-        used.extend(super::layering::texts(&source).filter(|t| is_key(t)));
+    for (path, source) in super::layering::sources() {
+        if path != "base/keys.rs" {
+            used.extend(super::layering::texts(&source).filter(|t| is_key(t)));
+        }
     }
+    let table: BTreeSet<String> = KEYS.iter().map(|key| key.name.to_owned()).collect();
     let named: BTreeSet<String> =
         NOTES.lines().filter_map(|l| l.strip_prefix(".B otto.")).map(|l| format!("otto.{l}")).collect();
     assert!(used.len() > 5, "only {used:?} were found");
-    assert_eq!(used, named, "keys in the source and keys in man/notes.roff");
+    assert_eq!(used, table, "keys in the source and keys in base/keys.rs");
+    assert_eq!(table, named, "keys in base/keys.rs and keys in man/notes.roff");
 }
 
 fn is_key(text: &str) -> bool {

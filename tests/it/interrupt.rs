@@ -44,3 +44,32 @@ fn a_signal_pauses_a_run_and_resume_ends_it() {
         assert_eq!(s.snapshot(), before);
     }
 }
+
+#[test]
+fn a_second_signal_stops_at_once_and_resume_goes_on() {
+    let s = Sandbox::new();
+    s.write("wait.md", INTENT);
+    let (began, pid, go) = (s.path("began"), s.path("pid"), s.path("go"));
+    let agent = format!(
+        "#!/bin/sh\ncat >/dev/null\nif [ $OTTO_SLICE = two ] && [ ! -e {go} ]; then\n\
+         trap '' TERM INT; echo $$ >{pid}; touch {began}; while :; do sleep 1; done\nfi\n\
+         printf '#!/bin/sh\\necho %s\\n' $([ $OTTO_SLICE = one ] && echo 1 || echo 2) >$OTTO_SLICE\n\
+         chmod +x $OTTO_SLICE\necho '{{\"ok\":true,\"summary\":\"done\"}}'\n",
+        go = go.display(),
+        pid = pid.display(),
+        began = began.display(),
+    );
+    let agent = format!("command:{}", s.script("agent", &agent).display());
+    let mut run = s.start(&["run", "--yes", "--agent", &agent, "../wait.md"], &[]);
+    assert!(run.wait_for(&began), "the agent was never started");
+    // Both are there before it looks: the second finds it stopping.
+    [Signal::STOP, Signal::INT, Signal::TERM, Signal::CONT].into_iter().for_each(|signal| run.signal(signal));
+    let out = run.wait().exits(130);
+    assert!(out.stderr.contains("stopping; Ctrl-C again stops at once"), "{out}");
+    let agent = std::fs::read_to_string(&pid).unwrap();
+    let state = s.spawn(s.command("ps", "").args(["-o", "stat=", "-p", agent.trim()]), None).wait().stdout;
+    assert!(state.trim().is_empty() || state.starts_with('Z'), "the agent runs on: {state}");
+    s.write("go", "");
+    s.otto(&["resume"]).exits(0);
+    s.otto(&["verify", "--all"]).exits(0);
+}

@@ -32,8 +32,8 @@ fn allowed(from: &str, to: &[&str]) -> bool {
         "journal" => ["base", "git", "store"].contains(&module) || (module == "checks" && model),
         "workspace" => ["base", "git"].contains(&module),
         "gate" => ["base", "git", "store", "journal", "checks", "sandbox", "workspace"].contains(&module),
-        // The intent is read into a spec: that is its answer, so it knows what a spec is.
-        "intent" => SERVICES.contains(&module) || (module == "spec" && model),
+        // The intent and the base's own commands are read into a spec: they know what a spec is.
+        "intent" | "baseline" => SERVICES.contains(&module) || (module == "spec" && model),
         "recover" => SERVICES.contains(&module) || model,
         // What a spec and a receipt are is what they judge, and what they bring together.
         "verify" | "hook" | "sync" => {

@@ -19,13 +19,17 @@ mod import;
 mod interrupt;
 mod layering;
 mod malformed;
+mod manners;
 mod model_tests;
+mod packet;
+mod projects;
 mod reading;
 mod readme;
 mod recordings;
 #[cfg(target_os = "linux")]
 mod sandbox;
 mod sessions;
+mod setup;
 #[allow(dead_code, reason = "every module of tests uses a part of it")]
 mod support;
 mod support_tests;
@@ -33,4 +37,5 @@ mod support_tests;
 mod sync;
 #[cfg(target_os = "linux")]
 mod theirs;
+mod tutorial;
 mod verify;

@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path};
 
+use git_otto::{intent, spec};
+
 use crate::support::{Output, Sandbox};
 
 /// The rows of a corpus: a file's name without its ending, where, and what is said.
@@ -53,6 +55,72 @@ fn every_malformed_spec_is_refused_at_its_place() {
         assert!(told, "{name}: no {pointer} with {message:?} in {causes:#?}");
     }
     no_ref_written(&s);
+}
+
+/// The edits of an intent: what is wrong, the lines that go, those that come, and what is told.
+fn edits(text: &str) -> Vec<[String; 4]> {
+    let body = &text[text.find("== ").unwrap()..];
+    let each = body.split("\n== ").map(|case| {
+        let (name, lines) = case.trim_start_matches("== ").split_once('\n').unwrap();
+        let marked = |mark: &str| -> String {
+            let own = lines.lines().filter_map(|l| l.strip_prefix(mark));
+            own.map(|l| format!("{}\n", l.strip_prefix(' ').unwrap_or(l))).collect()
+        };
+        [name.to_owned(), marked("-"), marked("+"), marked("@")]
+    });
+    each.collect()
+}
+
+/// A text with its `\u{…}` read.
+fn unescaped(text: &str) -> String {
+    let mut parts = text.split("\\u{");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |out, part| {
+        let (hex, rest) = part.split_once('}').unwrap();
+        format!("{out}{}{rest}", char::from_u32(u32::from_str_radix(hex, 16).unwrap()).unwrap())
+    })
+}
+
+/// Everything that is told of an intent, as the program does before it writes anything.
+fn told_of_intent(source: &str) -> String {
+    let compiled = intent::compile(source.as_bytes(), "x.md", None);
+    let checked = compiled.and_then(|c| match spec::parse(&spec::write(&c.spec)) {
+        Ok(_) => Ok(()),
+        Err(errors) => Err(c.refuse(errors.into_iter().map(|e| (e.pointer, e.message)))),
+    });
+    let errors = checked.err().map(|e| e.list).unwrap_or_default();
+    errors.iter().map(|e| format!("{}:{} {}\n", e.line, e.column, e.message)).collect()
+}
+
+#[test]
+fn every_edit_that_makes_an_intent_wrong_is_told_and_nothing_else() {
+    let base = include_str!("../all-kinds.md").replace("third attempt", "second attempt");
+    assert_eq!(told_of_intent(&base), "");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/malformed/intents/EDITS");
+    let text = fs::read_to_string(&path).unwrap();
+    let mut now = text[..text.find("== ").unwrap()].to_owned();
+    let (mut silent, mut ambiguous) = (Vec::new(), Vec::new());
+    for [name, from, to, _] in edits(&text) {
+        let at = if base.starts_with(&from) { Some(0) } else { base.find(&format!("\n{from}")).map(|at| at + 1) };
+        let Some(at) = at.filter(|at| !base[at + 1..].contains(&format!("\n{from}"))) else {
+            ambiguous.push(name);
+            continue;
+        };
+        let told = told_of_intent(&format!("{}{}{}", &base[..at], unescaped(&to), &base[at + from.len()..]));
+        if told.is_empty() {
+            silent.push(name.clone());
+        }
+        let marked = |mark: &str, lines: &str| -> String {
+            lines.lines().map(|l| format!("{mark} {l}").trim_end().to_owned() + "\n").collect()
+        };
+        now += &format!("== {name}\n{}{}{}", marked("-", &from), marked("+", &to), marked("@", &told));
+    }
+    assert!(silent.is_empty() && ambiguous.is_empty(), "accepted: {silent:?}; not there once: {ambiguous:?}");
+    if std::env::var_os("UPDATE_MALFORMED").is_some() {
+        fs::write(&path, &now).unwrap();
+    } else {
+        assert_eq!(now, text);
+    }
 }
 
 #[test]

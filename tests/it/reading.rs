@@ -36,7 +36,7 @@ fn a_finished_run_is_told_in_words_and_in_json() {
     let lines: Vec<&str> = status.stdout.lines().collect();
     assert_eq!(lines[0], format!("{run}: finished, passed"));
     assert_eq!(lines[1], "  front  landed                 1 attempt");
-    assert_eq!(lines[lines.len() - 2..], ["target: otto/jot", &format!("next: git otto show {run}")]);
+    assert_eq!(lines[lines.len() - 2..], ["target: otto/jot", "next: git otto deliver jot"]);
 
     let json = s.otto(&["status", "jot", "--json"]).exits(0).json();
     assert_eq!(json["schema"], "otto.status/1");

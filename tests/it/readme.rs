@@ -48,8 +48,27 @@ fn the_first_run_in_a_repository_and_its_check_with_git_alone() {
     s.otto(&["verify", "--all"]).exits(0);
 
     // What was built can be taken, and is there.
-    assert!(README.contains("\n    git log --notes='otto/*' otto/jot\n    git merge otto/jot\n"));
+    assert!(README.contains("\n    git log --notes='otto/*' otto/jot\n    git otto deliver jot "));
     assert!(sh(&s, "git log --notes='otto/*' otto/jot").contains("on exactly this tree"));
-    sh(&s, "git merge -q otto/jot");
+    sh(&s, "git otto deliver jot");
     assert_eq!(sh(&s, "./jot add tea; ./jot list"), "1\n1:tea\n");
+    sh(&s, "git otto undo");
+    assert!(!s.path("repo/jot").exists());
+}
+
+#[test]
+fn the_example_of_a_library_is_built_with_python_alone() {
+    let s = Sandbox::new();
+    if s.spawn(s.command("sh", "repo").args(["-c", "python3 -c 'import dataclasses'"]), None).wait().code != 0 {
+        assert!(std::env::var_os("CI").is_none(), "there is no python3");
+        eprintln!("skipped: there is no python3");
+        return;
+    }
+    s.git(&["config", "--global", "otto.fsync", "false"]);
+    let run = sh(&s, &format!("git otto run --yes {}/examples/units.md", env!("CARGO_MANIFEST_DIR")));
+    assert!(run.starts_with("passed: 3 slices landed on otto/units ("), "{run}");
+    sh(&s, "git merge -q otto/units");
+    let said = sh(&s, "python3 -c 'from units.span import Span; print(Span(\"50m\") + Span(\"20m\"))'");
+    assert_eq!(said, "1h 10m\n");
+    s.otto(&["verify", "--all"]).exits(0);
 }

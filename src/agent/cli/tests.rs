@@ -117,6 +117,7 @@ fn task(workspace: &Path) -> Task {
         checks: Default::default(),
         green_on_base: vec![],
         failures: vec![],
+        hint: None,
         contracts: vec![],
         workspace: workspace.to_owned(),
         blocks: vec![],

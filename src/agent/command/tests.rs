@@ -46,6 +46,7 @@ impl Room {
             shared_scaffold: vec![],
             checks: [("c1".to_owned(), "`./notes` exits 0.".to_owned())].into(),
             green_on_base: vec![],
+            hint: None,
             failures: vec![FailureNote {
                 what: "c1".into(),
                 detail: "exit code 1".into(),

@@ -26,6 +26,7 @@ pub(super) fn of(name: &str) -> Vec<Value> {
             "requirements": {"x": "x"}, "tasks": ["x"], "owned_paths": ["x"], "shared_scaffold": ["x"],
             "checks": {"x": "x", "y": "x"}, "green_on_base": ["x"],
             "failures": [{"what": "x", "detail": "x", "stdout": "x", "stderr": "x"}],
+            "hint": "x",
             "contracts": [
                 {"path": "x", "owned": true, "mode": "literal", "exports": ["x"]},
                 {"path": "x", "owned": false, "mode": "literal", "exports": []},

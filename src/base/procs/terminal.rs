@@ -1,11 +1,14 @@
-//! A program that has this process's own terminal for a while, as an editor does.
+//! A program that has this process's own terminal for a while, as an editor and a pager do.
 
-use std::{ffi::OsString, io, thread};
+use std::{ffi::OsString, fs::File, io, process::Child, thread};
 
-use rustix::process::{WaitOptions, waitpid};
+use rustix::{
+    process::{WaitOptions, waitpid},
+    stdio::dup2_stdout,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Ended, die_by, start_here};
+use super::{Ended, die_by, start_here, start_reading};
 
 /// Runs a program with the streams of this process and waits for its end. Until then interrupts are that program's;
 /// afterwards they end this process again.
@@ -35,4 +38,30 @@ pub fn on_terminal(argv: &[OsString], env: &[(OsString, OsString)]) -> io::Resul
         }
     });
     ended
+}
+
+/// A program that shows what this process writes to standard output.
+pub struct Pager {
+    child: Child,
+}
+
+impl Pager {
+    /// Starts it between this process and the terminal. From now on interrupts are the pager's.
+    pub fn start(argv: &[OsString], env: &[(OsString, OsString)]) -> io::Result<Pager> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            // Who listened once does not die of it any more.
+            signal(SignalKind::interrupt()).and_then(|_| signal(SignalKind::quit())).map(drop)
+        })?;
+        let (reader, writer) = io::pipe()?;
+        let child = start_reading(argv, env, reader)?;
+        dup2_stdout(&writer)?;
+        Ok(Pager { child })
+    }
+
+    /// Lets it come to the end of what was written, and waits until its reader is done.
+    pub fn finish(mut self) -> io::Result<()> {
+        dup2_stdout(File::options().write(true).open("/dev/null")?)?;
+        self.child.wait().map(drop)
+    }
 }

@@ -36,7 +36,7 @@ impl Room {
         let check: Check = serde_json::from_value(check).unwrap();
         let tree = "0123456789012345678901234567890123456789".parse().unwrap();
         let extra = [("EXTRA".to_owned(), "given".to_owned())];
-        let on = On { dir: self.dir.path(), tree, scratch: self.scratch.path(), extra_env: &extra };
+        let on = On { dir: self.dir.path(), tree, scratch: self.scratch.path(), extra_env: &extra, supplied: None };
         let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let outcome = rt.block_on(run(&self.world, &check, on));
         assert_eq!(outcome.evidence.passed, outcome.evidence.cause == Cause::Holds);
@@ -86,7 +86,8 @@ fn the_environment_is_built_and_not_inherited() {
     for name in ["HOME", "TMPDIR"] {
         assert!(text.lines().any(|l| l.starts_with(&format!("{name}={scratch}/check-"))), "{text}");
     }
-    let mut known = vec!["PATH", "HOME", "TMPDIR", "LANG", "GIT_CEILING_DIRECTORIES", "EXTRA"];
+    let mut known =
+        vec!["PATH", "HOME", "TMPDIR", "LANG", "PYTHONDONTWRITEBYTECODE", "GIT_CEILING_DIRECTORIES", "EXTRA"];
     known.extend(["PWD", "OLDPWD", "_", "SHLVL"]); // the shell's own
     for name in text.lines().filter_map(|l| l.split_once('=')).map(|(n, _)| n) {
         assert!(known.contains(&name), "{name}");
@@ -158,13 +159,13 @@ fn what_cannot_be_evaluated_is_never_passed() {
         assert_eq!(cause(&o), Cause::Unknown, "{check}: {}", o.evidence.detail);
         assert!(!o.evidence.detail.is_empty());
     }
-    let o = r.run("pytest", json!({"selector":"tests"}));
-    assert_eq!(o.evidence.detail, "this version cannot run checks of kind pytest");
+    let o = r.run("state_invariant", json!({"description":"d","expression":"true"}));
+    assert_eq!(o.evidence.detail, "this version cannot run checks of kind state_invariant");
     std::fs::remove_dir_all(r.scratch.path()).unwrap();
     std::fs::write(r.scratch.path(), "a file is in the way").unwrap();
     let check: Check = serde_json::from_value(json!({"id":"c","kind":"cli_probe","shell":"true"})).unwrap();
     let tree = "0123456789012345678901234567890123456789".parse().unwrap();
-    let on = On { dir: r.dir.path(), tree, scratch: r.scratch.path(), extra_env: &[] };
+    let on = On { dir: r.dir.path(), tree, scratch: r.scratch.path(), extra_env: &[], supplied: None };
     let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let o = rt.block_on(run(&r.world, &check, on));
     assert_eq!(cause(&o), Cause::Unknown);

@@ -5,7 +5,9 @@ use std::{path::Path, sync::Arc, time::Duration};
 use super::{Finding, Level};
 use crate::{
     base::{Failure, procs, text::one_line},
+    checks,
     cli::{Start, session},
+    gate,
     sandbox::{self, Available, Mode, Network},
     store::Store,
 };
@@ -21,6 +23,7 @@ pub(super) fn look(start: &Start, store: Option<&Store>) -> Result<Vec<Finding>,
             git(tried(start, &["git", "--version"]).await),
             Finding::new("git otto", Level::Good, format!("version {}, gix {}", env!("CARGO_PKG_VERSION"), gix_version())),
             state_dir(start),
+            packages(start),
         ];
         let available = Arc::new(sandbox::probe(&start.world).await);
         found.extend(levels(&available));
@@ -86,6 +89,20 @@ fn state_dir(start: &Start) -> Finding {
         Err(e) => Finding::new("state", Level::Broken, format!("{} cannot be written: {e}", there.display()))
             .mend("export XDG_STATE_HOME=/path/with/room"),
     }
+}
+
+/// Who installs what lock files name.
+fn packages(start: &Start) -> Finding {
+    let path = checks::path_of(&start.world.env);
+    let (there, missing): (Vec<_>, Vec<_>) =
+        gate::PROGRAMS.into_iter().partition(|(program, _)| checks::on_path(program, &path).is_some());
+    let list = |of: &[(&str, &str)]| of.iter().map(|(p, lock)| format!("{p} ({lock})")).collect::<Vec<_>>().join(", ");
+    let text = match (there.is_empty(), missing.is_empty()) {
+        (true, _) => format!("nothing here installs what lock files name: {}", list(&missing)),
+        (_, true) => format!("installed where there is a lock file: {}", list(&there)),
+        _ => format!("installed where there is a lock file: {}; not here: {}", list(&there), list(&missing)),
+    };
+    Finding::new("packages", Level::Note, text)
 }
 
 /// What each level of confinement does here.

@@ -8,6 +8,7 @@ use std::{
 use super::{Finding, Level};
 use crate::{
     base::{Failure, SpecId, Timestamp, json, lock::Holder},
+    cli::config,
     store::{
         Store, names,
         lease::{self, Owner},
@@ -25,7 +26,8 @@ pub(super) fn look(store: &Store) -> Vec<Finding> {
     let backend = repo.config("extensions.refStorage").unwrap_or_else(|| "files".into());
     let kind = format!("{}, {} objects, refs in {backend}", repo.common_dir().display(), repo.object_format());
     let mut out = vec![Finding::new("repository", Level::Good, kind), identity(store)];
-    let parts: [(&'static str, Result<Vec<Finding>, Failure>); 4] = [
+    let parts: [(&'static str, Result<Vec<Finding>, Failure>); 5] = [
+        ("configuration", configuration(store)),
         ("branches", branches(store)),
         ("runs", runs(store)),
         ("locks", locks(store)),
@@ -46,6 +48,12 @@ fn identity(store: &Store) -> Finding {
         Ok((author, _)) => Finding::new("identity", Level::Good, format!("{} <{}>", author.name, author.email)),
         Err(e) => Finding::failed("identity", e.into()),
     }
+}
+
+/// What is set and does not count.
+fn configuration(store: &Store) -> Result<Vec<Finding>, Failure> {
+    let notes = config::notes(&store.repo)?.into_iter();
+    Ok(notes.map(|note| Finding::new("configuration", Level::Warning, note.text).mend(note.mend)).collect())
 }
 
 /// Branches that stand where targets would go.

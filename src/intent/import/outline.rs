@@ -75,7 +75,7 @@ impl Outline {
                     sections.push(section(level, flat(title), block.span.start));
                 }
                 Kind::List(entries) => entries.into_iter().for_each(|span| add(true, span)),
-                Kind::Silent => {}
+                Kind::Silent | Kind::Wrong(_) => {}
                 Kind::Fence { closed: false, .. } => {
                     let message = "this block is never closed: everything below would be lost in it".to_owned();
                     let found = Found { span: block.span, message, accepted: None };

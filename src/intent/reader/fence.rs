@@ -35,6 +35,15 @@ impl Reader<'_> {
             Pending::File { path, mode, attempt } => self.file(path, mode, attempt, text, &announced),
             Pending::With { path } => {
                 let digest = self.keep(text);
+                let (at, count) = match (&self.section, self.slices.last()) {
+                    (Section::Across(_), _) => ("/cross_slice_checks".to_owned(), self.cross.len()),
+                    (_, slice) => {
+                        let at = format!("/slices/{}/checks", self.slices.len().saturating_sub(1));
+                        (at, slice.map_or(0, |s| s.checks.len()))
+                    }
+                };
+                let key = path.replace('~', "~0").replace('/', "~1");
+                self.places.push((format!("{at}/{}/files/{key}", count.saturating_sub(1)), announced.clone()));
                 let last = match self.section {
                     Section::Across(_) => self.cross.last_mut().map(|c| &mut c.check),
                     _ => self.slices.last_mut().and_then(|s| s.checks.last_mut()),
@@ -73,14 +82,21 @@ impl Reader<'_> {
     fn inner(&mut self, fence: &Range<usize>, e: json::Error) {
         let lines = self.source[fence.start..].split_inclusive('\n').take(e.line);
         let start = fence.start + lines.map(str::len).sum::<usize>();
-        let span = if e.line == 0 { fence.clone() } else { start + e.column.saturating_sub(1)..start + e.column };
+        // A value that was read is wrong as a whole: what the message quotes says where.
+        let quoted = e.what.split('`').nth(1).map(|word| format!("\"{word}\""));
+        let below = self.source[fence.start..].split("\n```").next().unwrap_or_default();
+        let span = match quoted.and_then(|word| Some((below.find(&word)?, word.len()))) {
+            Some((at, len)) if e.line == 0 => fence.start + at..fence.start + at + len,
+            _ if e.line == 0 => fence.clone(),
+            _ => start + e.column.saturating_sub(1)..start + e.column,
+        };
         self.wrong(&span, e.what, Some("the same part of a spec as JSON: git otto schema spec"));
     }
 
     fn transcript(&mut self, id: Option<(String, Range<usize>)>, gate: Gate, text: &str, line: &Range<usize>) {
         match checks::transcript(text) {
             Ok(kind) => {
-                let (id, proves) = (self.check_id(id), self.group.clone());
+                let (id, proves) = (self.check_id(id), self.proven());
                 self.check(Check { id, kind, proves, gate, files: BTreeMap::new(), timeout_s: None }, line);
             }
             Err(why) => self.wrong(line, why, Some("$ ./name word, then the lines that it prints")),

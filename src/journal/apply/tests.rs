@@ -377,3 +377,55 @@ proptest! {
         }
     }
 }
+
+fn asks(action: &str, hint: Option<&str>) -> Kind {
+    Kind::ControlRequested { action: action.into(), hint: hint.map(str::to_owned) }
+}
+
+fn done(request: u64) -> Kind {
+    Kind::ControlApplied { request: format!("a-{request}"), result: "begins anew".into() }
+}
+
+#[test]
+fn a_retried_slice_begins_anew_in_a_finished_run_with_what_waited_for_it() {
+    let mut s = Story::default();
+    let blocked = |reason| Kind::SliceBlocked { reason, detail: "x".into() };
+    let failed = Kind::AttemptFailed { reason: AttemptFailure::Checks, detail: "red".into(), commit: None, diff: None };
+    s.at("g", None, Kind::SliceStarted { base: oid('1'), green: vec![] });
+    s.at("g", Some(1), failed.clone()).at("g", None, blocked(BlockReason::Attempts));
+    s.tell(Fact::slice(&"sub".parse().unwrap(), generation("s"), None, blocked(BlockReason::DepBlocked)));
+    s.run(Kind::AuditStarted { round: 1, commit: oid('1') });
+    s.run(Kind::AuditFinished { round: 1, verdict: Verdict::Blocked, findings: vec![] });
+    s.run(Kind::RunFinished { verdict: Verdict::Blocked, why: vec![], target: oid('1') });
+    s.at("g", None, asks(RETRY, Some("mind the case")));
+    let n = s.events.len() as u64;
+    s.at("g", None, done(n));
+
+    assert_eq!((&s.state.finished, &s.state.audit, &s.state.problems), (&None, &None, &vec![]));
+    let now = s.slice();
+    assert_eq!((now.phase, now.base, now.last_attempt(), &now.blocked), (Phase::Pending, None, 1, &None));
+    assert_eq!(now.retried.as_ref().map(|r| (r.after, r.hint.as_deref())), Some((1, Some("mind the case"))));
+    assert_eq!(now.counting().count(), 0, "what was before counts no more");
+    assert_eq!(s.state.slices[&"sub".parse::<SliceId>().unwrap()].phase, Phase::Pending);
+    // Attempts are numbered on, and the request is done for good.
+    s.refuses("g", None, done(n), "nobody waits for that");
+    s.at("g", None, Kind::SliceStarted { base: oid('2'), green: vec![] }).at("g", Some(2), failed);
+    assert_eq!((s.slice().last_attempt(), s.slice().counting().count()), (2, 1));
+}
+
+#[test]
+fn what_has_landed_or_is_at_work_is_not_begun_anew() {
+    let mut s = Story::default();
+    let tree = oid('5');
+    s.at("g", None, Kind::SliceStarted { base: oid('1'), green: vec![] });
+    s.at("g", None, asks(RETRY, None)).refuses("g", None, done(2), "no attempt at it has failed");
+    let started = Kind::AgentStarted { provider: "x".into(), role: "build".into(), session: None };
+    s.at("g", Some(1), started).refuses("g", None, done(2), "is under way");
+    s.at("g", Some(1), Kind::MergeEligible { candidate: oid('2') }).refuses("g", None, done(2), "on its way");
+    s.at("g", None, Kind::MergeStarted { candidate: oid('2'), tip: oid('1'), commit: oid('3'), tree, round: 1 });
+    s.at("g", None, Kind::MergeLanded { commit: oid('3'), tree, tip: oid('1') });
+    s.refuses("g", None, done(2), "what has landed stays").refuses("h", None, done(2), "has not begun");
+    // Refused, it is done too: nobody asks twice.
+    s.run(done(2));
+    assert_eq!(s.state.requests.iter().map(|r| (r.result.is_some(), r.granted)).collect::<Vec<_>>(), [(true, false)]);
+}

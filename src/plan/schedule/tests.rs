@@ -45,22 +45,22 @@ fn spec(deps: &[Vec<usize>]) -> Spec {
     }
 }
 
-fn oid() -> Oid {
+pub(in crate::plan) fn oid() -> Oid {
     "1234567890123456789012345678901234567890".parse().unwrap()
 }
 
-fn plan(deps: &[Vec<usize>], jobs: u32) -> Plan {
+pub(in crate::plan) fn plan(deps: &[Vec<usize>], jobs: u32) -> Plan {
     Plan::new(oid(), spec(deps), Limits { jobs, ..Limits::default() })
 }
 
-fn at<'s>(plan: &Plan, state: &'s mut RunState, n: usize) -> &'s mut SliceState {
+pub(in crate::plan) fn at<'s>(plan: &Plan, state: &'s mut RunState, n: usize) -> &'s mut SliceState {
     let slice = &plan.spec.slices[n];
     let entry = state.slices.entry(slice.id.clone()).or_default();
     entry.r#gen = Some(generation(&plan.spec, slice));
     entry
 }
 
-fn failed(n: u32, reason: AttemptFailure, diff: &str) -> Attempt {
+pub(in crate::plan) fn failed(n: u32, reason: AttemptFailure, diff: &str) -> Attempt {
     let diff = (!diff.is_empty()).then(|| Sha256::of(diff));
     Attempt { n, failed: Some((reason, "why".into())), diff, ..Default::default() }
 }

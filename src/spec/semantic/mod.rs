@@ -200,7 +200,8 @@ fn proves<'a>(slice: Option<&'a Slice>, check: &'a Check) -> &'a [String] {
 }
 
 fn owns(slice: &Slice, path: &str) -> bool {
-    glob::any(&slice.owned_paths, path)
+    // A pattern that is none may have meant the path: that it is none is told.
+    glob::any(&slice.owned_paths, path) || slice.owned_paths.iter().any(|p| glob::pattern_problem(p).is_some())
 }
 
 fn shown(name: &str) -> String {

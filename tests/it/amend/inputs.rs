@@ -209,13 +209,10 @@ fn a_draft_is_edited_and_what_is_approved_is_amended() {
             "hint: make the edit again as an amendment: git otto amend words -m <reason> …",
         ]
     );
-    // An intent of the same title is told the way, too.
+    // Running the edited intent is an amendment too, and what was asked for changes on purpose only.
     s.write("intent.md", INTENT.replace("The first", "The very first"));
-    let out = s.otto(&["run", "--yes", "--id", "words", "../intent.md", "--agent", "command:true"]).exits(8);
-    assert!(
-        out.stderr.contains("hint: to change what was approved: git otto amend words --file <intent> -m <reason>"),
-        "{out}"
-    );
+    let out = s.otto(&["run", "--yes", "--id", "words", "../intent.md", "--agent", "command:true"]).exits(3);
+    assert!(out.stderr.contains("hint: git otto run ../intent.md --override-intent -m <reason>"), "{out}");
 }
 
 #[test]

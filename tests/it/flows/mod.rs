@@ -1,10 +1,14 @@
 //! The main job from end to end: the built program, scripted agents, real repositories, and git as the witness.
 
+mod after;
 mod agents;
+mod baseline;
+mod by_hand;
 mod checkout;
 mod ends;
 mod flight;
 mod models;
+mod parallel;
 mod people;
 mod places;
 mod prose;
@@ -12,6 +16,9 @@ mod queue;
 mod real;
 mod refusals;
 mod requests;
+mod rerun;
+mod resolve;
+mod retry;
 mod slices;
 
 use std::path::Path;

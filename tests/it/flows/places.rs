@@ -115,7 +115,7 @@ fn what_was_approved_changes_only_on_purpose() {
             "exits 0.\n\nCheck: `./jot add tea >&2; ./jot find te`",
         ),
     );
-    refuses(&s, "repo", &["run", "--yes", "../jot.md"], 8, "the spec jot is approved", "git otto run jot");
+    refuses(&s, "repo", &["run", "--yes", "../jot.md"], 8, "the spec jot is approved", "run ../jot.md -m <reason>");
     refuses(&s, "repo", &["compile", "../jot.md"], 8, "the spec jot is approved", "--id <id>");
     // As another spec it is welcome, and starts from HEAD: nothing of the first is in its way.
     let out = s.otto(&["compile", "--json", "--id", "jot-lenient", "../jot.md"]).exits(0).json();

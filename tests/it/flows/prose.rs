@@ -76,7 +76,7 @@ fn right_at_once() {
     let question: Value = serde_json::from_str(&std::fs::read_to_string(s.path("question")).unwrap()).unwrap();
     assert_valid(include_str!("../../../schemas/question.json"), &question);
     let prompt = question["prompt"].as_str().unwrap();
-    assert!(prompt.contains(PROSE) && prompt.contains("README.md") && !prompt.contains("`pytest`"), "{prompt}");
+    assert!(prompt.contains(PROSE) && prompt.contains("README.md") && !prompt.contains("`api_probe`"), "{prompt}");
     // Nothing is left behind, and the checkout of the user is as it was.
     assert_eq!(s.git(&["status", "--porcelain"]), "");
     assert_sound(&s);
@@ -104,7 +104,7 @@ fn wrong_twice_then_right() {
     let mut unproven = spec(&["a"]);
     unproven["requirements"].as_array_mut().unwrap().push(json!({"id": "R2", "text": "nobody proves this"}));
     let mut other = spec(&["a"]);
-    other["slices"][0]["checks"][0]["kind"] = json!("pytest");
+    other["slices"][0]["checks"][0]["kind"] = json!("api_probe");
     let again = json!([{"keep_task": s.path("question")}, {"answer": spec(&["a"])}]);
     let agent = answering(&s, &[answer(other), answer(unproven), again], &[]);
     compile(&s, &agent, &[]).exits(0);
@@ -339,7 +339,7 @@ fn who_reads_the_spec_can_ask_for_another_one_with_a_remark() {
     let said = &out.stderr;
     assert!(out.stdout.contains("passed: 1 slice landed"), "{out}");
     assert!(said.contains("[a]sk again") && said.contains("what should be different?"), "{said}");
-    assert!(said.contains("none of y, a and q") && said.contains("Who writes the code: command:"), "{said}");
+    assert!(said.contains("none of y, e, a and q") && said.contains("Who writes the code: command:"), "{said}");
     assert_eq!(asked(&s, "compile"), 2);
     let question = std::fs::read_to_string(s.path("question")).unwrap();
     assert!(question.contains("Only the word a, please.") && question.contains("cat b.txt"), "{question}");

@@ -40,7 +40,7 @@ fn what_this_version_cannot_run() {
            Invariant: `size(files) > 0`: there is something.";
     s.write("intent.md", intent("One", head, &[("a", &[], body)], ""));
     let args = ["run", "--yes", "../intent.md", "--agent", "command:true"];
-    for named in ["api_probe", "pytest", "state_invariant", "service `web`", "`src/api.ts` is a contract"] {
+    for named in ["api_probe", "state_invariant", "service `web`", "`src/api.ts` is a contract"] {
         refuses(&s, "repo", &args, 2, named, "repo_test");
     }
 }

@@ -20,6 +20,7 @@ pub fn task(workspace: PathBuf) -> Task {
         checks: Default::default(),
         green_on_base: vec![],
         failures: vec![],
+        hint: None,
         contracts: vec![],
         workspace,
         blocks: vec![],

@@ -209,3 +209,18 @@ fn an_opposite_is_green_where_the_check_is_red() {
     let tool = json!({"id": "c", "kind": "repo_test", "command": ["no-such-tool-here", "x"]});
     assert_eq!(run(&serde_json::from_value(tool).unwrap()).0, 2);
 }
+
+#[test]
+fn what_the_base_says_of_itself_stays_whoever_goes() {
+    let mut with = jot();
+    with["cross_slice_checks"] = json!([{
+        "slices": ["add", "list", "done"], "id": "baseline-test", "kind": "repo_test", "command": ["make", "test"],
+        "gate": "keeps",
+    }]);
+    let after = retired(&with, "R3");
+    let slices: Vec<&str> = after.cross_slice_checks[0].slices.iter().map(|s| s.as_str()).collect();
+    assert_eq!(slices, ["add", "list", "remove-r3"]);
+    // Of any other check nobody can tell.
+    with["cross_slice_checks"][0]["id"] = json!("suite");
+    assert!(refused(&with, "R3")[0].contains("`suite`"));
+}

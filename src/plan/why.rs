@@ -1,0 +1,275 @@
+//! Why a slice stands where it stands, and what to do about it: a pure function of the plan and of the run's state.
+
+use serde::Serialize;
+
+use super::model::{Plan, current};
+use crate::{
+    base::{Oid, SliceId},
+    checks::model::Cause,
+    journal::{
+        event::{AttemptFailure, BlockReason},
+        state::{CheckResult, Phase, RunState, SliceState},
+    },
+    spec::model::Slice,
+};
+
+/// Where a slice stands, and everything that explains it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Why {
+    /// The slice.
+    pub slice: SliceId,
+    /// Where it stands.
+    pub phase: Phase,
+    /// What explains that, what weighs most first.
+    pub because: Vec<Because>,
+    /// What to do.
+    pub next: Next,
+}
+
+/// One thing that explains where a slice stands.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "because", rename_all = "snake_case")]
+pub enum Because {
+    /// It is on the target: as this commit, on whose tree so many checks passed.
+    Landed {
+        /// The landing.
+        commit: Oid,
+        /// How many checks passed on exactly its tree.
+        checks: usize,
+    },
+    /// It was not needed.
+    Redundant {
+        /// Why.
+        why: String,
+    },
+    /// It cannot go on.
+    Blocked {
+        /// Why, in a word.
+        reason: BlockReason,
+        /// In a sentence.
+        detail: String,
+    },
+    /// It waits for a slice that it needs, directly.
+    Needs {
+        /// The slice.
+        slice: SliceId,
+        /// Where that one stands.
+        phase: Phase,
+        /// The slices at the root of it, where that one is blocked for the sake of others.
+        root: Vec<SliceId>,
+    },
+    /// Its last attempt failed.
+    Failed {
+        /// Which attempt.
+        attempt: u32,
+        /// Why, in a word.
+        reason: AttemptFailure,
+        /// In a sentence.
+        detail: String,
+    },
+    /// A check is not green.
+    Red {
+        /// Which.
+        check: String,
+        /// On what: base, candidate or queue-n.
+        round: String,
+        /// Why.
+        cause: Cause,
+        /// In words.
+        detail: String,
+        /// The blob of its `result.json`.
+        evidence: Oid,
+    },
+    /// Its last attempt changed what the slice does not own.
+    Outside {
+        /// The paths.
+        paths: Vec<String>,
+    },
+    /// Its agent asked for something and was refused.
+    Refused {
+        /// The code.
+        code: String,
+        /// Why.
+        why: String,
+    },
+    /// It waits in the queue until these have landed, which come before it.
+    Queued {
+        /// The slices.
+        behind: Vec<SliceId>,
+    },
+    /// It waits for a free place: so many slices are built at once.
+    NoPlace {
+        /// How many.
+        jobs: u32,
+    },
+}
+
+/// What becomes of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Somebody works on it.
+    AtWork,
+    /// Nobody does, and it has not ended.
+    Interrupted,
+    /// It has ended.
+    Finished,
+}
+
+/// What to do about a slice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Next {
+    /// Nothing: it is done.
+    Nothing,
+    /// Wait: somebody works on it.
+    Wait,
+    /// Go on with the run.
+    Resume,
+    /// Have these slices begin anew, with a hint.
+    Retry {
+        /// The slices: itself, or what it is blocked for.
+        slices: Vec<SliceId>,
+    },
+    /// Change the spec: what it is built from does not fit.
+    Amend,
+    /// Start another run: this one ended before the slice was built.
+    Run,
+}
+
+/// Explains where a slice of the plan stands.
+pub fn why(plan: &Plan, state: &RunState, slice: &Slice, standing: Standing) -> Why {
+    let now = current(plan, state, &slice.id);
+    let phase = now.phase;
+    let because = match phase {
+        Phase::Landed => landed(now),
+        Phase::Redundant => vec![Because::Redundant { why: now.redundant.clone().unwrap_or_default() }],
+        Phase::Blocked => blocked(plan, state, slice, now),
+        Phase::Eligible | Phase::Merging => queued(plan, state, slice),
+        Phase::Pending | Phase::Building | Phase::Checking => open(plan, state, slice, now),
+    };
+    Why { slice: slice.id.clone(), phase, because, next: next(plan, state, slice, now, standing) }
+}
+
+fn landed(now: &SliceState) -> Vec<Because> {
+    let Some(commit) = now.landing else { return Vec::new() };
+    let tested = now.merge.as_ref().filter(|m| m.commit == commit).map(|m| m.tree);
+    let of_it = |r: &&CheckResult| r.round.starts_with("queue-") && Some(r.tree) == tested && r.cause.passed();
+    let checks = now.attempts.iter().flat_map(|a| &a.checks).filter(of_it).count();
+    vec![Because::Landed { commit, checks }]
+}
+
+fn blocked(plan: &Plan, state: &RunState, slice: &Slice, now: &SliceState) -> Vec<Because> {
+    let mut out = Vec::new();
+    if let Some((reason, detail)) = &now.blocked {
+        out.push(Because::Blocked { reason: *reason, detail: detail.clone() });
+        match reason {
+            BlockReason::DepBlocked => out.extend(needs(plan, state, slice)),
+            // Before anything is built, only what the base says can speak against it.
+            _ if now.attempts.is_empty() => out.extend(red(&now.base_checks)),
+            _ => {}
+        }
+    }
+    out.extend(attempt(now));
+    out
+}
+
+fn queued(plan: &Plan, state: &RunState, slice: &Slice) -> Vec<Because> {
+    let waits = |s: &&Slice| matches!(current(plan, state, &s.id).phase, Phase::Eligible | Phase::Merging);
+    let before = plan.spec.slices.iter().take_while(|s| s.id != slice.id).filter(waits);
+    let mut out = needs(plan, state, slice);
+    out.push(Because::Queued { behind: before.map(|s| s.id.clone()).collect() });
+    out
+}
+
+fn open(plan: &Plan, state: &RunState, slice: &Slice, now: &SliceState) -> Vec<Because> {
+    let mut out = needs(plan, state, slice);
+    let building = |s: &&Slice| matches!(current(plan, state, &s.id).phase, Phase::Building | Phase::Checking);
+    let busy = plan.spec.slices.iter().filter(building).count();
+    if out.is_empty() && now.phase == Phase::Pending && busy >= plan.limits.jobs.max(1) as usize {
+        out.push(Because::NoPlace { jobs: plan.limits.jobs.max(1) });
+    }
+    out.extend(attempt(now));
+    out
+}
+
+/// The slices that it needs and that are not on the target.
+fn needs(plan: &Plan, state: &RunState, slice: &Slice) -> Vec<Because> {
+    let mut out = Vec::new();
+    for dep in &slice.deps {
+        let phase = current(plan, state, dep).phase;
+        if !phase.is_done() {
+            let mut root = roots(plan, state, dep);
+            root.retain(|id| id != dep);
+            out.push(Because::Needs { slice: dep.clone(), phase, root });
+        }
+    }
+    out
+}
+
+/// The blocked slices at the root of a slice's being blocked: itself, unless it is so for the sake of others.
+fn roots(plan: &Plan, state: &RunState, slice: &SliceId) -> Vec<SliceId> {
+    let own = |id: &SliceId| match &current(plan, state, id).blocked {
+        Some((BlockReason::DepBlocked, _)) | None => false,
+        Some(_) => true,
+    };
+    let all = plan.needs(slice).into_iter().map(|s| &s.id).chain([slice]);
+    all.filter(|id| own(id)).cloned().collect()
+}
+
+/// What the last attempt that failed came to.
+fn attempt(now: &SliceState) -> Vec<Because> {
+    let Some(last) = now.attempts.iter().rev().find(|a| a.failed.is_some()) else { return Vec::new() };
+    let mut out = Vec::new();
+    if let Some((reason, detail)) = &last.failed {
+        out.push(Because::Failed { attempt: last.n, reason: *reason, detail: detail.clone() });
+    }
+    out.extend(red(&last.checks));
+    if !last.violations.is_empty() {
+        out.push(Because::Outside { paths: last.violations.clone() });
+    }
+    out.extend(last.refused.iter().map(|(code, why)| Because::Refused { code: code.clone(), why: why.clone() }));
+    out
+}
+
+/// The checks whose last result is not green. A `new` check is red on the base by right: that explains nothing once
+/// something was built.
+fn red(results: &[CheckResult]) -> Vec<Because> {
+    let last = |r: &&CheckResult| {
+        results.iter().rev().find(|other| other.check == r.check).is_some_and(|other| std::ptr::eq(other, *r))
+    };
+    let bad = results.iter().filter(last).filter(|r| !r.cause.passed());
+    let red = |r: &CheckResult| Because::Red {
+        check: r.check.clone(),
+        round: r.round.clone(),
+        cause: r.cause,
+        detail: r.detail.clone(),
+        evidence: r.evidence,
+    };
+    bad.map(red).collect()
+}
+
+fn next(plan: &Plan, state: &RunState, slice: &Slice, now: &SliceState, standing: Standing) -> Next {
+    if now.phase.is_done() {
+        return Next::Nothing;
+    }
+    if now.phase != Phase::Blocked {
+        return match standing {
+            Standing::AtWork => Next::Wait,
+            Standing::Interrupted => Next::Resume,
+            Standing::Finished => Next::Run,
+        };
+    }
+    let slices = roots(plan, state, &slice.id);
+    let fits = |id: &SliceId| {
+        let why = current(plan, state, id).blocked.as_ref().map(|(reason, _)| *reason);
+        !matches!(why, Some(BlockReason::BaseUnfit | BlockReason::Unknown | BlockReason::Contract))
+    };
+    match slices.iter().all(fits) && !slices.is_empty() {
+        true => Next::Retry { slices },
+        false => Next::Amend,
+    }
+}
+
+#[cfg(test)]
+mod tests;
