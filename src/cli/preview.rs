@@ -11,11 +11,12 @@ use crate::{
         approve::{self, Asking},
         difference::{self, Effect},
         prose::{self, Wish},
+        rerun,
         session::{self, Choices, approved},
         source::{self, Source},
     },
     journal::{self, event::Verdict},
-    spec::model::{Spec, change::changes},
+    spec::model::change::changes,
     store::{
         Store,
         record::{self, Phase, StoredSpec},
@@ -80,9 +81,9 @@ pub fn preview(start: &Start, store: &Store, source: Source, wish: &Wish, choice
     let (spec, was) = match (draft, tip) {
         (Some(draft), None) => (draft.spec, None),
         (Some(mut draft), Some(tip)) => {
-            let was = approved(store, tip)?.0;
-            take_along(&was, &mut draft.spec);
-            (draft.spec, Some(was))
+            take_along(&approved(store, tip)?.0, &mut draft.spec);
+            // What others amended since the person read the spec is no edit of theirs.
+            (draft.spec, Some(approved(store, rerun::read_last(start, store, tip)?)?.0))
         }
         (None, Some(tip)) => (approved(store, tip)?.0, None),
         (None, None) => return Err(Failure::new(Exit::Usage, format!("there is no spec {id}")).hint("git otto status")),
@@ -108,7 +109,7 @@ pub fn preview(start: &Start, store: &Store, source: Source, wish: &Wish, choice
                 }
                 (Would::Amend, format!("would ask for a reason and amend {id}: {}", Effect::of(&was, &spec).sentence()))
             }
-            None => as_it_is(store, known.as_ref(), &spec)?,
+            None => as_it_is(store, known.as_ref())?,
         },
     };
     if start.ui.is_json() {
@@ -120,7 +121,9 @@ pub fn preview(start: &Start, store: &Store, source: Source, wish: &Wish, choice
 }
 
 /// What becomes of an approved spec that nothing changes.
-fn as_it_is(store: &Store, known: Option<&StoredSpec>, spec: &Spec) -> Result<(Would, String), Failure> {
+fn as_it_is(store: &Store, known: Option<&StoredSpec>) -> Result<(Would, String), Failure> {
+    let gone = || Failure::new(Exit::Internal, "the spec is gone");
+    let spec = approved(store, known.ok_or_else(gone)?.commit)?.0;
     let all = spec.slices.len();
     let Some(last) = run::newest(&store.repo, &spec.id)? else {
         return Ok((Would::Build, format!("would build all slices: {all}")));
@@ -132,6 +135,6 @@ fn as_it_is(store: &Store, known: Option<&StoredSpec>, spec: &Spec) -> Result<(W
     Ok(match known.is_some_and(|known| known.commit == then.spec_commit) {
         true if end.verdict == Verdict::Passed => (Would::Nothing, "nothing changed since it passed".into()),
         true => (Would::Build, format!("would build what {last} did not bring, in a new run")),
-        false => (Would::Build, amended::anew(&then, &state, spec)),
+        false => (Would::Build, amended::anew(&then, &state, &spec)),
     })
 }

@@ -106,7 +106,7 @@ pub fn amend(
 
 /// The version that the person at work read last, as far as records tell: their own newest one, or else the newest one of a
 /// person. What agents and others recorded after it is no part of their intent, and is merged with it.
-fn read_last(start: &Start, store: &Store, tip: Oid) -> Result<Oid, Failure> {
+pub fn read_last(start: &Start, store: &Store, tip: Oid) -> Result<Oid, Failure> {
     let (author, _) = store.repo.identity(start.world.clock.now())?;
     let steps = record::history(&store.repo, tip)?;
     let by = |own: bool| {

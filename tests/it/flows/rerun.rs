@@ -228,6 +228,11 @@ fn what_others_amended_is_kept_where_an_intent_is_run_again() {
     let set = "/requirements/2/text=`list` prints all notes with their numbers.";
     s.otto_with(&["amend", "jot", "-m", "Plainer", "--set", set], &bob, None).exits(0);
     // The same file: nothing of it is new.
+    let would = run(&s, &["-n", "--json"]).exits(0).json();
+    assert_eq!(
+        (&would["would"], would["says"].as_str()),
+        (&"build".into(), Some("R3 changed: building 1 of 4 slices"))
+    );
     let out = run(&s, &[]).exits(0);
     assert!(out.stderr.contains("others amended the spec since"), "{out}");
     s.write("jot.md", EXAMPLE.replace("the usage and", "its usage and"));
