@@ -8,10 +8,10 @@ use std::{
 };
 
 use super::{Agent, Call, Provider, Work};
-use crate::base::World;
+use crate::base::{World, world::NETWORK};
 
-/// Variables that every agent sees, where they are set.
-pub const BASE: [&str; 27] = [
+/// Variables that every agent sees, where they are set, besides those of the network.
+const BASE: [&str; 16] = [
     "PATH",
     "HOME",
     "USER",
@@ -27,17 +27,6 @@ pub const BASE: [&str; 27] = [
     "XDG_CONFIG_HOME",
     "XDG_DATA_HOME",
     "XDG_CACHE_HOME",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "all_proxy",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "ALL_PROXY",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "NODE_EXTRA_CA_CERTS",
     "TRACEPARENT",
 ];
 
@@ -176,6 +165,7 @@ pub fn of(world: &World, agent: &Agent, call: &Call<'_>) -> BTreeMap<OsString, O
     let own = login(&agent.provider).variables;
     let named = |name: &str| {
         BASE.contains(&name)
+            || NETWORK.contains(&name)
             || own.iter().any(|v| v.strip_suffix('*').map_or(*v == name, |start| name.starts_with(start)))
             || agent.variables.iter().any(|v| v == name)
     };

@@ -54,17 +54,27 @@ pub struct Spec {
 pub trait Procs: Send + Sync {
     /// Starts a program as the leader of a new process group. Must be called inside a tokio runtime.
     fn spawn(&self, spec: &Spec) -> io::Result<Child>;
+    /// What these are built on, where they only start programs in another way.
+    fn inner(&self) -> Option<&dyn Procs> {
+        None
+    }
     /// Who this process is.
-    fn me(&self) -> ProcId;
+    fn me(&self) -> ProcId {
+        self.inner().map_or_else(myself, |inner| inner.me())
+    }
     /// Whether that very process lives.
-    fn alive(&self, p: &ProcId) -> bool;
+    fn alive(&self, p: &ProcId) -> bool {
+        let lives = || p.boot_id == boot_id() && start_ticks(p.pid) == Some(p.start_ticks);
+        self.inner().map_or_else(lives, |inner| inner.alive(p))
+    }
     /// The name of this machine.
     fn host(&self) -> String {
-        rustix::system::uname().nodename().to_string_lossy().into_owned()
+        let name = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+        self.inner().map_or_else(name, |inner| inner.host())
     }
     /// How what is started is confined, as evidence says it.
     fn confinement(&self) -> String {
-        "none".into()
+        self.inner().map_or_else(|| "none".into(), |inner| inner.confinement())
     }
 }
 
@@ -96,15 +106,11 @@ impl Procs for SystemProcs {
         let id = ProcId { pid, start_ticks: start_ticks(pid).unwrap_or(0), boot_id: boot_id() };
         Ok(Child { id, stdin, stdout, stderr, std: Some(std), record: None, ending: Ending::Kill })
     }
+}
 
-    fn me(&self) -> ProcId {
-        let pid = std::process::id() as i32;
-        ProcId { pid, start_ticks: start_ticks(pid).unwrap_or(0), boot_id: boot_id() }
-    }
-
-    fn alive(&self, p: &ProcId) -> bool {
-        p.boot_id == boot_id() && start_ticks(p.pid) == Some(p.start_ticks)
-    }
+fn myself() -> ProcId {
+    let pid = std::process::id() as i32;
+    ProcId { pid, start_ticks: start_ticks(pid).unwrap_or(0), boot_id: boot_id() }
 }
 
 /// The program of a command line, and its arguments.
@@ -330,16 +336,8 @@ impl Procs for Recorded {
         Ok(child)
     }
 
-    fn me(&self) -> ProcId {
-        self.inner.me()
-    }
-
-    fn alive(&self, p: &ProcId) -> bool {
-        self.inner.alive(p)
-    }
-
-    fn host(&self) -> String {
-        self.inner.host()
+    fn inner(&self) -> Option<&dyn Procs> {
+        Some(self.inner.as_ref())
     }
 }
 

@@ -100,6 +100,21 @@ impl Ids for CountingIds {
     }
 }
 
+/// Variables that say through what the network is reached, and which certificates count there.
+pub const NETWORK: [&str; 11] = [
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "all_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NODE_EXTRA_CA_CERTS",
+];
+
 /// The environment, read once at the door. `GIT_*` is kept apart, so that no child inherits it by accident.
 #[derive(Clone, Debug, Default)]
 pub struct Env {

@@ -35,7 +35,7 @@ pub use tools::tool_paths;
 
 use crate::base::{
     Exit, Failure,
-    procs::{Child, Ended, ProcId, Procs, Spec, find_program},
+    procs::{Child, Ended, Procs, Spec, find_program},
 };
 
 /// The word after the program's name that makes it a supervisor.
@@ -190,16 +190,8 @@ impl Procs for Confined {
         Ok(self.inner.spawn(&spec)?.supervised())
     }
 
-    fn me(&self) -> ProcId {
-        self.inner.me()
-    }
-
-    fn alive(&self, p: &ProcId) -> bool {
-        self.inner.alive(p)
-    }
-
-    fn host(&self) -> String {
-        self.inner.host()
+    fn inner(&self) -> Option<&dyn Procs> {
+        Some(self.inner.as_ref())
     }
 
     fn confinement(&self) -> String {

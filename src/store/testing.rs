@@ -12,7 +12,7 @@ use std::{
 use crate::{
     base::{
         Env, Oid, Timestamp, World,
-        procs::{Child, ProcId, Procs, Spec, SystemProcs},
+        procs::{Child, Procs, Spec, SystemProcs},
         world::Clock,
     },
     git::Repo,
@@ -34,12 +34,6 @@ struct Named(String);
 impl Procs for Named {
     fn spawn(&self, spec: &Spec) -> std::io::Result<Child> {
         SystemProcs.spawn(spec)
-    }
-    fn me(&self) -> ProcId {
-        SystemProcs.me()
-    }
-    fn alive(&self, p: &ProcId) -> bool {
-        SystemProcs.alive(p)
     }
     fn host(&self) -> String {
         self.0.clone()

@@ -10,24 +10,15 @@ use std::{
 use crate::{
     base::{
         Env, World,
-        procs::{Child, ProcId, Procs, Spec, find_program},
+        procs::{Child, Procs, Spec, find_program},
+        world::NETWORK,
     },
     checks,
 };
 
-/// Variables of the user's that say where packages come from, and through what: for setup alone.
-const PASSED_ON: [&str; 25] = [
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "ALL_PROXY",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
+/// Variables of the user's that say where packages come from: for setup alone, besides those of the network.
+const PASSED_ON: [&str; 15] = [
     "REQUESTS_CA_BUNDLE",
-    "NODE_EXTRA_CA_CERTS",
     "PIP_CERT",
     "PIP_INDEX_URL",
     "PIP_EXTRA_INDEX_URL",
@@ -46,7 +37,10 @@ const PASSED_ON: [&str; 25] = [
 
 /// Those that are set.
 pub fn passed_on(env: &Env) -> Vec<(OsString, OsString)> {
-    let set = PASSED_ON.iter().filter_map(|name| Some((name.into(), env.vars.get(OsStr::new(name))?.clone())));
+    let set = NETWORK
+        .iter()
+        .chain(&PASSED_ON)
+        .filter_map(|name| Some((name.into(), env.vars.get(OsStr::new(name))?.clone())));
     set.collect()
 }
 
@@ -119,16 +113,8 @@ impl Procs for ToolsFirst {
         }
         self.inner.spawn(&spec)
     }
-    fn me(&self) -> ProcId {
-        self.inner.me()
-    }
-    fn alive(&self, p: &ProcId) -> bool {
-        self.inner.alive(p)
-    }
-    fn host(&self) -> String {
-        self.inner.host()
-    }
-    fn confinement(&self) -> String {
-        self.inner.confinement()
+
+    fn inner(&self) -> Option<&dyn Procs> {
+        Some(self.inner.as_ref())
     }
 }
