@@ -15,6 +15,7 @@ pub mod git;
 pub mod hook;
 pub mod intent;
 pub mod journal;
+pub mod mend;
 pub mod output;
 pub mod plan;
 pub mod queue;

@@ -199,7 +199,7 @@ impl Prompts {
     /// For who builds a slice, or mends what did not pass.
     pub fn task(&self, task: &Task) -> Result<String, Failure> {
         let name = match task.role {
-            Role::Repair if task.failures.iter().any(|f| f.what == "merge") => "conflict",
+            Role::Repair if !task.conflicts.is_empty() || task.failures.iter().any(|f| f.what == "merge") => "conflict",
             Role::Repair => "repair",
             _ => "build",
         };

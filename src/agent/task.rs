@@ -1,4 +1,4 @@
-//! What an agent is asked to write: the packet of one slice, and nothing of its peers.
+//! What an agent is asked to write: the packet of one slice, and of its peers only what it conflicts with.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -40,6 +40,8 @@ pub struct Task {
     pub green_on_base: Vec<String>,
     /// What failed in the last attempt, with evidence; empty in the first.
     pub failures: Vec<FailureNote>,
+    /// Where the last candidate conflicts with what has landed; the workspace holds both.
+    pub conflicts: Vec<Conflict>,
     /// What a person says who had the slice begin anew.
     pub hint: Option<String>,
     /// Contracts of the slice's concern: its own, and those of slices that it builds on.
@@ -74,6 +76,50 @@ pub struct Contract {
     pub mode: &'static str,
     /// What it must offer.
     pub exports: Vec<String>,
+}
+
+/// A path in which a candidate conflicts with what has landed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Conflict {
+    /// Where.
+    pub path: String,
+    /// In which ways: contents, add/add, modify/delete, binary, rename/delete, mode, symlink…
+    pub kinds: Vec<String>,
+    /// Whether the file in the workspace holds both sides between marks. Where it does not, one side stands there, or none;
+    /// what is not the slice's to write stands as on the target.
+    pub marked: bool,
+    /// The slices that own it.
+    pub owners: Vec<SliceId>,
+    /// The slice that changed it last on the target; none where no slice of the run did.
+    pub landed: Option<Landed>,
+    /// What both sides come from; none where it was not there.
+    pub base: Option<Side>,
+    /// What the target has.
+    pub target: Option<Side>,
+    /// What the slice's candidate has.
+    pub candidate: Option<Side>,
+}
+
+/// A slice that has landed, and what for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Landed {
+    /// The slice.
+    pub slice: SliceId,
+    /// Its title.
+    pub title: String,
+    /// Texts of its requirements by id.
+    pub requirements: BTreeMap<String, String>,
+}
+
+/// One side of a conflict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Side {
+    /// The mode as git prints it.
+    pub mode: &'static str,
+    /// How many bytes it has.
+    pub size: u64,
+    /// What it holds; none of what is no text or too large.
+    pub text: Option<String>,
 }
 
 /// A file that the intent carries.

@@ -14,7 +14,7 @@ use crate::{
         self,
         event::{Fact, Kind, Verdict},
     },
-    plan::model::{Plan, is_self_written},
+    plan::model::{Plan, contracts, is_self_written},
     store::{
         record::{self, Actor, Code},
         run,
@@ -48,9 +48,11 @@ pub async fn audit(gate: &Gate, plan: &Plan, tip: Oid, auditor: Option<Auditor<'
         Some(auditor) => Some(auditor::opinion(gate, plan, (number, &round), &results, auditor).await?),
         None => None,
     };
+    let done = gate.log.read(|state| contracts::done(plan, state));
+    let broken = contracts::broken(gate.repo(), tree, &done)?;
     let self_written = |check: &str| is_self_written(&plan.spec, check);
     let (verdict, findings) =
-        gate.log.read(|state| model::judge(plan, state, &results, &history, &self_written, opinion.as_ref()));
+        gate.log.read(|state| model::judge(plan, state, &results, &broken, &history, &self_written, opinion.as_ref()));
     gate.log.record(&[Fact::run(Kind::AuditFinished { round: number, verdict, findings })])?;
     gate.site.world.faults.hit(Point::AuditAfterEvent)?;
     Ok(verdict)

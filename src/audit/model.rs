@@ -91,12 +91,14 @@ pub fn proven(plan: &Plan, requirement: &str, results: &[CheckResult], self_writ
     best
 }
 
-/// Judges the integrated product by the results of all checks on it and by the history of its spec. An agent's opinion can
+/// Judges the integrated product by the results of all checks on it, by what contracts lack in it, a clause each, and by the
+/// history of its spec. An agent's opinion can
 /// make the verdict stricter, never better.
 pub fn judge(
     plan: &Plan,
     state: &RunState,
     results: &[CheckResult],
+    broken: &[String],
     history: &History,
     self_written: &dyn Fn(&str) -> bool,
     opinion: Option<&Opinion>,
@@ -122,6 +124,9 @@ pub fn judge(
             Some(r) => find(&check.id, Verdict::Partial, format!("check `{}`: {}", check.id, r.detail)),
             None => find(&check.id, Verdict::Partial, format!("check `{}` was not run", check.id)),
         }
+    }
+    for lack in broken {
+        find(plan.spec.id.as_str(), Verdict::Partial, lack.clone());
     }
     for requirement in &plan.spec.requirements {
         match proven(plan, &requirement.id, results, self_written) {

@@ -80,6 +80,34 @@ points! {
     AuditAfterEvent = "audit.after_event",
     /// The run is finished, the lease not released.
     RunFinishBeforeRelease = "run.finish.before_release",
+    /// What could be lost of a person's checkout is kept, nothing of it is touched.
+    MendRescueAfter = "mend.rescue.after",
+    /// Its files and its index are back, HEAD is not.
+    MendFilesAfter = "mend.files.after",
+    /// HEAD is back, what was stashed is not.
+    MendHeadAfter = "mend.head.after",
+    /// Everything is back, and git still says that something is under way.
+    MendStashAfter = "mend.stash.after",
+    /// Some of git's notes are gone, not what says that something is under way.
+    MendStateMid = "mend.state.mid",
+    /// What a dead process left of a run is put right, and no event says so.
+    RecoverBeforeEvent = "recover.before_event",
+    /// What a person asks of a run is written down, and nobody has done it.
+    ControlAfterRequest = "control.after_request",
+    /// The way back from a delivery is written, the branch not moved.
+    DeliverBeforeMove = "deliver.before_move",
+    /// The branch moved, and nobody was told; of what was taken back, the old way back is still there.
+    DeliverAfterMove = "deliver.after_move",
+    /// What the remote has is here, and nothing local follows it.
+    SyncAfterFetch = "sync.after_fetch",
+    /// The remote has what is here, and nothing here says so.
+    SyncAfterPush = "sync.after_push",
+    /// Some files of hooks may be changed, others are not.
+    HooksBeforeFile = "hooks.before_file",
+    /// What brings the refs back that are discarded is written, and everything is still there.
+    DiscardBefore = "discard.before",
+    /// The folders of what is discarded are gone, its refs are not.
+    DiscardBeforeRefs = "discard.before_refs",
 }
 
 /// The failpoint that this process has been told to fail at, if any.

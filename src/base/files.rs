@@ -10,7 +10,7 @@ use std::{
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
-use super::Timestamp;
+use super::{Timestamp, scratch};
 
 /// How a folder is opened: never through a link.
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::RDONLY);
@@ -211,8 +211,7 @@ pub fn replace(path: &Path, content: &[u8], durable: bool) -> io::Result<()> {
         Err(e) => return Err(e),
     };
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let permissions = std::fs::Permissions::from_mode(0o666);
-    let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(dir)?;
+    let mut file = scratch::file_in(dir, 0o666)?;
     file.write_all(content)?;
     if durable {
         file.as_file().sync_all()?;

@@ -14,6 +14,7 @@ pub mod keys;
 pub mod lock;
 pub mod oid;
 pub mod procs;
+pub mod scratch;
 pub mod text;
 pub mod time;
 pub mod world;

@@ -88,6 +88,38 @@ impl Clock for SteppingClock {
     }
 }
 
+/// A clock that a file tells the time, in milliseconds, for tests in which it passes while a process stands still.
+#[cfg(feature = "faults")]
+struct ToldClock(PathBuf);
+
+#[cfg(feature = "faults")]
+impl Clock for ToldClock {
+    fn now(&self) -> Timestamp {
+        let told = std::fs::read_to_string(&self.0).ok().and_then(|text| text.trim().parse().ok());
+        Timestamp::from_millis(told.unwrap_or_default())
+    }
+}
+
+/// This machine's processes under another name of the machine, for tests with several machines.
+#[cfg(feature = "faults")]
+struct Renamed(String);
+
+#[cfg(feature = "faults")]
+impl Procs for Renamed {
+    fn spawn(&self, spec: &crate::base::procs::Spec) -> io::Result<crate::base::procs::Child> {
+        crate::base::procs::SystemProcs.spawn(spec)
+    }
+    fn me(&self) -> crate::base::procs::ProcId {
+        crate::base::procs::SystemProcs.me()
+    }
+    fn alive(&self, p: &crate::base::procs::ProcId) -> bool {
+        crate::base::procs::SystemProcs.alive(p)
+    }
+    fn host(&self) -> String {
+        self.0.clone()
+    }
+}
+
 /// Ids that count up from a seed, for tests that compare bytes.
 #[cfg(feature = "faults")]
 struct CountingIds(std::sync::atomic::AtomicU64);
@@ -154,7 +186,8 @@ impl Env {
 
 impl World {
     /// The real world of this process. With the feature `faults` the variables `GIT_OTTO_FAULT`, `GIT_OTTO_CLOCK`
-    /// (milliseconds) and `GIT_OTTO_SEED` set failpoints, a stepping clock and counting ids.
+    /// (milliseconds, or the path of a file that tells them), `GIT_OTTO_SEED` and `GIT_OTTO_HOST` set failpoints, a
+    /// stepping clock, counting ids and the machine's name.
     pub fn real(env: Env) -> Result<World, crate::base::Failure> {
         #[cfg(feature = "faults")]
         return Self::real_with_faults(env);
@@ -175,16 +208,22 @@ impl World {
             let Some(text) = env.var(name) else { return Ok(None) };
             text.parse().map(Some).map_err(|_| Failure::new(Exit::Usage, format!("{name}={text:?} is not a number")))
         };
-        let clock: Arc<dyn Clock> = match number("GIT_OTTO_CLOCK")? {
-            Some(ms) => Arc::new(SteppingClock(ms.into())),
-            None => Arc::new(SystemClock),
+        let clock: Arc<dyn Clock> = match env.var("GIT_OTTO_CLOCK").filter(|path| path.starts_with('/')) {
+            Some(path) => Arc::new(ToldClock(path.into())),
+            None => match number("GIT_OTTO_CLOCK")? {
+                Some(ms) => Arc::new(SteppingClock(ms.into())),
+                None => Arc::new(SystemClock),
+            },
         };
         let ids: Arc<dyn Ids> = match number("GIT_OTTO_SEED")? {
             Some(seed) => Arc::new(CountingIds((seed as u64).into())),
             None => Arc::new(SystemIds),
         };
         let faults = Faults::parse(env.var("GIT_OTTO_FAULT")).map_err(|e| Failure::new(Exit::Usage, e))?;
-        let procs = Arc::new(crate::base::procs::SystemProcs);
+        let procs: Arc<dyn Procs> = match env.var("GIT_OTTO_HOST") {
+            Some(host) => Arc::new(Renamed(host.to_owned())),
+            None => Arc::new(crate::base::procs::SystemProcs),
+        };
         Ok(World { clock, ids, env: Arc::new(env), procs, faults: Arc::new(faults) })
     }
 }

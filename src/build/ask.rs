@@ -1,6 +1,6 @@
 //! What the agent of one attempt is asked.
 
-use super::Build;
+use super::{Build, Ground};
 use crate::{
     agent::{Block, Contract, FailureNote, Product, Role, TASK_SCHEMA, Task},
     base::{Exit, Failure, SliceId},
@@ -13,7 +13,13 @@ use crate::{
 
 impl Build<'_> {
     /// The task of attempt `n`, to be done in `workspace`.
-    pub(super) fn task(&self, now: &SliceState, n: u32, workspace: &Workspace) -> Result<Task, Failure> {
+    pub(super) fn task(
+        &self,
+        now: &SliceState,
+        n: u32,
+        ground: &Ground,
+        workspace: &Workspace,
+    ) -> Result<Task, Failure> {
         let spec = &self.plan.spec;
         let slice = self.slice;
         let of_slice = spec.requirements.iter().filter(|r| slice.requirements.contains(&r.id));
@@ -32,10 +38,11 @@ impl Build<'_> {
             requirements: of_slice.map(|r| (r.id.clone(), r.text.clone())).collect(),
             tasks: slice.tasks.clone(),
             owned_paths: slice.owned_paths.clone(),
-            shared_scaffold: spec.shared_scaffold.clone(),
+            shared_scaffold: spec.adding(),
             checks: slice.checks.iter().map(|c| (c.id.clone(), checks::sentence(c))).collect(),
             green_on_base: now.green_on_base.clone(),
-            failures: self.failures(now),
+            failures: self.failures(now, ground)?,
+            conflicts: self.conflicts(ground)?,
             hint: now.retried.as_ref().and_then(|r| r.hint.clone()),
             contracts: self.contracts(),
             workspace: workspace.dir().to_owned(),
@@ -69,8 +76,8 @@ impl Build<'_> {
     }
 
     /// What the last attempt failed of, with the ends of its streams, and what its agent asked for and did not get.
-    fn failures(&self, now: &SliceState) -> Vec<FailureNote> {
-        let Some(last) = now.attempts.iter().rev().find(|a| a.failed.is_some()) else { return Vec::new() };
+    fn failures(&self, now: &SliceState, ground: &Ground) -> Result<Vec<FailureNote>, Failure> {
+        let Some(last) = now.attempts.iter().rev().find(|a| a.failed.is_some()) else { return Ok(Vec::new()) };
         let r#gen = self.plan.generation(&self.slice.id);
         let red = last.checks.iter().filter(|r| r.round != "base" && !r.cause.passed());
         let mut notes: Vec<FailureNote> = red
@@ -88,13 +95,16 @@ impl Build<'_> {
                 AttemptFailure::Checks => "checks",
                 AttemptFailure::Agent | AttemptFailure::Empty | AttemptFailure::Lost => "agent",
             };
-            let (what, detail) = (what.to_owned(), detail.clone());
+            let meanwhile =
+                ground.joined.map(|candidate| self.neighbours(ground.base, candidate)).transpose()?.flatten();
+            let detail = [Some(detail.clone()), meanwhile].into_iter().flatten().collect::<Vec<_>>().join("; ");
+            let what = what.to_owned();
             notes.push(FailureNote { what, detail, stdout: String::new(), stderr: String::new() });
         }
         notes.extend(last.refused.iter().map(|(code, detail)| {
             let (what, detail) = ("amendment".to_owned(), format!("your request was refused, {code}: {detail}"));
             FailureNote { what, detail, stdout: String::new(), stderr: String::new() }
         }));
-        notes
+        Ok(notes)
     }
 }

@@ -11,7 +11,7 @@ use super::{Build, Ground};
 use crate::{
     agent::{Event, Outcome, Task},
     base::{Failure, Oid, SliceId},
-    store::run,
+    gate,
     workspace::{self, Attempt, Workspace},
 };
 
@@ -50,12 +50,9 @@ impl Build<'_> {
             if by_hand && theirs.of.r#gen == of.r#gen && theirs.base == ground.base {
                 return Ok((theirs.workspace, false));
             }
-            let found = theirs.workspace.snapshot(repo, &self.slice.owned_paths)?;
-            if !found.changes.is_empty() {
-                let about = theirs.of.left_behind();
-                run::keep_wip(&site.store, &self.gate.run, &of.slice, theirs.base, found.tree, &about)?;
-            }
-            theirs.workspace.remove(&site.world)?;
+            let found = theirs.workspace.snapshot(repo, &self.slice.owned_paths);
+            let whose = gate::Owner { of: &theirs.of, base: theirs.base, literate: false };
+            gate::put_away(&site.store, &self.gate.run, whose, theirs.workspace, found)?;
         }
         let workspace = Workspace::create(repo, &site.world, &site.root, of, ground.base, tree)?;
         if by_hand {

@@ -8,12 +8,12 @@ use crate::{
         model::{Check, Gate as When},
     },
     gate::{Gate, Round, not_green},
-    git::{BString, ByteSlice, Change, Mode},
+    git::{BString, ByteSlice, Change, Clash, Mode},
     journal::{
         event::{AttemptFailure, BlockReason, Fact, Kind},
         state::{CheckResult, SliceState},
     },
-    plan::model::{Plan, blocks, current},
+    plan::model::{Plan, blocks, contracts, current},
     spec::model::{FileBlock, FileMode, Slice},
     store::run,
     workspace,
@@ -21,6 +21,8 @@ use crate::{
 
 mod ask;
 mod by_hand;
+mod joined;
+mod renew;
 mod request;
 pub mod scope;
 mod write;
@@ -50,8 +52,18 @@ pub struct Build<'a> {
 struct Ground {
     /// The commit that the candidate will have as its parent.
     base: Oid,
-    /// The files that the agent finds: the base's, or those of the last attempt.
+    /// The files that the agent finds: the base's, those of the last attempt, or the base with a candidate merged in.
     tree: Oid,
+    /// The candidate that is merged in.
+    joined: Option<Oid>,
+    /// Where that conflicts.
+    clashes: Vec<Clash>,
+}
+
+impl Ground {
+    fn new(base: Oid, tree: Oid) -> Ground {
+        Ground { base, tree, joined: None, clashes: Vec::new() }
+    }
 }
 
 impl Build<'_> {
@@ -101,8 +113,8 @@ impl Build<'_> {
         others.flat_map(|s| s.owned_paths.iter().cloned()).collect()
     }
 
-    fn rules<'r>(&'r self, others: &'r [String]) -> scope::Rules<'r> {
-        scope::Rules { owned: &self.slice.owned_paths, scaffold: &self.plan.spec.shared_scaffold, others }
+    fn rules<'r>(&'r self, others: &'r [String], adding: &'r [String]) -> scope::Rules<'r> {
+        scope::Rules { owned: &self.slice.owned_paths, adding, others }
     }
 
     fn round<'r>(&'r self, name: &str, attempt: u32, tree: Oid, overlay: Vec<(BString, Mode, Oid)>) -> Round<'r> {
@@ -167,36 +179,29 @@ impl Build<'_> {
     }
 
     /// What the next attempt starts from: after red checks the last attempt's files, after the queue gave it back the tip
-    /// with the candidate's files on it, else the base.
+    /// with the candidate merged in, else the base.
     fn ground(&self, now: &SliceState, tip: Oid) -> Result<Ground, Failure> {
         let repo = self.gate.repo();
         let base = now.base.unwrap_or(tip);
         let base_tree = repo.read_commit(base)?.tree;
         let last = now.attempts.iter().rev().find(|a| a.failed.is_some());
         let Some((last, (reason, _))) = last.and_then(|a| a.failed.as_ref().map(|f| (a, f))) else {
-            return Ok(Ground { base, tree: base_tree });
+            return Ok(Ground::new(base, base_tree));
         };
         match (reason, last.commit) {
             (AttemptFailure::Checks | AttemptFailure::Empty, Some(commit)) => {
                 let commit = repo.read_commit(commit)?;
                 let base = commit.parents.first().copied().unwrap_or(base);
-                Ok(Ground { base, tree: commit.tree })
-            }
-            (AttemptFailure::Conflict | AttemptFailure::Integration, Some(commit)) => {
-                let commit = repo.read_commit(commit)?;
-                let from = commit.parents.first().copied().unwrap_or(base);
-                let changes = repo.diff_trees(repo.read_commit(from)?.tree, commit.tree)?;
-                // Its own files go on top of what others landed; shared ones are the target's, to be done again.
-                let own = changes.into_iter().filter(|c| glob::any(&self.slice.owned_paths, &c.path));
-                let edits: Vec<_> = own.map(|c| (c.path, c.new)).collect();
-                let tree = repo.write_tree(Some(repo.read_commit(tip)?.tree), &edits)?;
-                Ok(Ground { base: tip, tree })
+                Ok(Ground::new(base, commit.tree))
             }
             _ => {
+                if let Some(candidate) = joined::given_back(now) {
+                    return self.joined(tip, candidate);
+                }
                 let rebased = now.attempts.iter().rev().find_map(|a| a.commit);
                 let parent = rebased.and_then(|c| repo.read_commit(c).ok()?.parents.first().copied());
                 let base = parent.unwrap_or(base);
-                Ok(Ground { base, tree: repo.read_commit(base)?.tree })
+                Ok(Ground::new(base, repo.read_commit(base)?.tree))
             }
         }
     }
@@ -211,8 +216,8 @@ impl Build<'_> {
         let changes = repo.diff_trees(base_tree, stored.tree)?;
         let diff = Some(diff_digest(&changes));
         let failed = |reason, detail| Kind::AttemptFailed { reason, detail, commit: Some(commit), diff };
-        let others = self.others();
-        let violations = scope::judge(&self.rules(&others), &changes, |id| repo.read_blob(id, 1 << 20).ok());
+        let (others, adding) = (self.others(), self.plan.spec.adding());
+        let violations = scope::judge(&self.rules(&others, &adding), &changes, |id| repo.read_blob(id, 1 << 20).ok());
         if !violations.is_empty() {
             let paths: Vec<String> = violations.iter().map(|v| v.path.clone()).collect();
             let detail = violations.iter().map(|v| format!("`{}`: {}", v.path, v.why)).collect::<Vec<_>>().join("; ");
@@ -221,6 +226,11 @@ impl Build<'_> {
         let all: Vec<&Check> = self.slice.checks.iter().collect();
         let results = self.gate.round(&self.round("candidate", n, stored.tree, Vec::new()), &all).await?;
         let mut detail = not_green(&results);
+        if detail.is_empty() {
+            // Those of others are held against what is integrated.
+            let own = contracts::bearing(&self.plan.spec, self.slice, &[], &|_| false);
+            detail = contracts::broken(repo, stored.tree, &own)?.join("; ");
+        }
         if detail.is_empty() {
             detail = self.not_falsifiable(n, base_tree, &changes).await?;
         }

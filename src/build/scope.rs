@@ -10,8 +10,8 @@ use crate::{
 pub struct Rules<'a> {
     /// What the slice owns.
     pub owned: &'a [String],
-    /// What every slice may add lines to.
-    pub scaffold: &'a [String],
+    /// What every slice may add lines to: the shared scaffold, and literal contracts.
+    pub adding: &'a [String],
     /// What other slices own.
     pub others: &'a [String],
 }
@@ -28,7 +28,7 @@ pub struct Violation {
 /// Every change that is out of scope. `read` gives a blob's content, none if it is too large or not there: what cannot
 /// be read cannot be allowed.
 ///
-/// In scope are the slice's own paths, lines added to the shared scaffold, and new files that nobody owns. What decides
+/// In scope are the slice's own paths, lines added to what every slice may add to, and new files that nobody owns. What decides
 /// how anything is judged (configuration of runners, CI, attributes, `.otto`) is never a new file like others.
 pub fn judge(rules: &Rules<'_>, changes: &[Change], read: impl Fn(Oid) -> Option<Vec<u8>>) -> Vec<Violation> {
     let bad = |c: &Change| {
@@ -66,7 +66,7 @@ fn refusal(rules: &Rules<'_>, change: &Change, read: &impl Fn(Oid) -> Option<Vec
     if named(rules.owned) {
         return None;
     }
-    if named(rules.scaffold) {
+    if named(rules.adding) {
         return (!only_adds_lines(change, read)).then(|| "it is shared: lines may only be added".into());
     }
     if protected.is_some() {

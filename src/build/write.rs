@@ -1,11 +1,11 @@
 //! One call of an agent for an attempt: its workspace, its conversation, what it left.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use super::{Build, Ground, diff_digest, request, scope};
+use super::{Build, Ground, diff_digest, renew::Renewal, request, scope};
 use crate::{
     agent::{self, Agent, Call, Edit, Event, Outcome, Provider, Recorded, Session, Task, Work},
     base::{Cost, Exit, Failure, Oid, Point, SliceId},
@@ -33,15 +33,22 @@ impl Build<'_> {
         let of = Attempt { slice: self.slice.id.clone(), r#gen: self.plan.generation(&self.slice.id), n };
         let mut session = conversation(now, agent);
         // Whoever goes on with its own conversation finds what it had written when it was cut off.
-        let kept = run::wip(repo, &self.gate.run, &of.slice, ground.base, &of.left_behind())?;
+        let kept = run::wip(repo, &self.gate.run, &of.slice, ground.base, &of.written())?;
         let tree = kept.filter(|_| session.begun).unwrap_or(ground.tree);
         let by_hand = agent.provider == Provider::Manual;
         let (mut workspace, fresh) = self.workspace(&of, ground, tree, by_hand)?;
         if fresh && !matches!(agent.provider, Provider::Literate | Provider::Replay(_)) {
             self.gate.site.furnish(&mut workspace, tree).await?;
         }
-        let task = self.task(now, n, &workspace)?;
-        let place = (&workspace, (&of, ground.base), repo.read_commit(ground.base)?.tree);
+        let task = self.task(now, n, ground, &workspace)?;
+        // A request is seen even where the base ignores its name.
+        let wanted: Vec<String> = self.slice.owned_paths.iter().cloned().chain([request::FILE.to_owned()]).collect();
+        let workspace = Arc::new(workspace);
+        let renewal = match agent.provider {
+            Provider::Literate | Provider::Manual | Provider::Replay(_) => None,
+            _ => Some(self.renewal(&workspace, &of, ground.base, wanted.clone())?),
+        };
+        let place = (&*workspace, (&of, ground.base), repo.read_commit(ground.base)?.tree, renewal.as_ref());
         if session.id.is_none() {
             session.id = agent::new_session(world, &agent.provider)?;
         }
@@ -51,19 +58,19 @@ impl Build<'_> {
             session = Session { id: agent::new_session(world, &agent.provider)?, ..Session::default() };
             (done, recorded) = self.call(now, n, agent, &task, place, session).await?;
         }
+        drop(renewal);
         world.faults.hit(Point::BuildAgentAfter)?;
-        // A request is seen even where the base ignores its name.
-        let wanted: Vec<String> = self.slice.owned_paths.iter().cloned().chain([request::FILE.to_owned()]).collect();
         let mut left = workspace.snapshot(repo, &wanted)?;
         if self.gate.records {
             self.record_call(recorded, tree, &left)?;
         }
         left.problems.extend(std::mem::take(&mut done.problems));
-        let settled = self.settle(&of, ground, agent, done, left);
-        if !by_hand {
-            workspace.remove(world)?;
+        let settled = self.settle(&of, ground, agent, done, &left)?;
+        if let Some(workspace) = Arc::into_inner(workspace).filter(|_| !by_hand) {
+            let whose = gate::Owner { of: &of, base: ground.base, literate };
+            gate::put_away(&self.gate.site.store, &self.gate.run, whose, workspace, Ok(left))?;
         }
-        settled
+        Ok(settled)
     }
 
     /// Calls the agent; its conversation is in the journal before anything is paid for, where its name is known by then.
@@ -73,7 +80,7 @@ impl Build<'_> {
         n: u32,
         agent: &Agent,
         task: &Task,
-        (workspace, of, base_tree): (&Workspace, (&Attempt, Oid), Oid),
+        (workspace, of, base_tree, renewal): (&Workspace, (&Attempt, Oid), Oid, Option<&Renewal>),
         session: Session,
     ) -> Result<(Outcome, Recorded), Failure> {
         let name = agent.recorded_as(task.role, Some(&task.slice), n);
@@ -91,10 +98,11 @@ impl Build<'_> {
                     known.1 = started(Some(id.clone()));
                 }
             }
+            renewal.inspect(|renewal| renewal.hear(&event));
             (self.live)(&self.slice.id, &event);
         };
-        let others = self.others();
-        let rules = self.rules(&others);
+        let (others, adding) = (self.others(), self.plan.spec.adding());
+        let rules = self.rules(&others, &adding);
         let repo = self.gate.repo();
         let may_write = |path: &str| {
             let there = repo.entry(base_tree, path.into()).map_err(|e| e.to_string())?.map(|e| (e.mode, e.oid));
@@ -132,6 +140,25 @@ impl Build<'_> {
         Ok((done, recorded))
     }
 
+    /// Keeps what the agent has written, whenever it may have written something. What cannot be kept now is when it ends.
+    fn renewal(
+        &self,
+        workspace: &Arc<Workspace>,
+        of: &Attempt,
+        base: Oid,
+        wanted: Vec<String>,
+    ) -> Result<Renewal, Failure> {
+        let (store, run, of) = (self.gate.site.store.clone(), self.gate.run.clone(), of.clone());
+        let (workspace, mut last) = (workspace.clone(), None);
+        Ok(Renewal::start(move || {
+            let Ok(found) = workspace.snapshot(&store.repo, &wanted) else { return };
+            if !found.changes.is_empty() && last != Some(found.tree) {
+                let kept = run::keep_wip(&store, &run, &of.slice, base, found.tree, &of.written());
+                last = kept.ok().map(|()| found.tree);
+            }
+        })?)
+    }
+
     /// What is left to spend, the slice's or the run's, whichever is less.
     fn money(&self, now: &SliceState) -> Option<u64> {
         let limits = &self.plan.limits;
@@ -166,7 +193,7 @@ impl Build<'_> {
         ground: &Ground,
         agent: &Agent,
         done: Outcome,
-        left: Snapshot,
+        left: &Snapshot,
     ) -> Result<Option<Oid>, Failure> {
         let (repo, n) = (self.gate.repo(), of.n);
         let world = &self.gate.site.world;
@@ -187,7 +214,7 @@ impl Build<'_> {
         } else if changes.is_empty() {
             Some((AttemptFailure::Empty, "the agent changed nothing".into()))
         } else {
-            None
+            self.unresolved(ground, tree)?.map(|detail| (AttemptFailure::Conflict, detail))
         };
         let Some((reason, detail)) = failure else {
             let message = format!("Build {} of {}, attempt {n}\n", self.slice.id, self.plan.spec.title);
@@ -207,7 +234,7 @@ impl Build<'_> {
                 &self.slice.id,
                 ground.base,
                 left.tree,
-                &of.left_behind(),
+                &of.written(),
             )?;
         }
         if let Some(trouble) = done.trouble {

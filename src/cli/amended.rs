@@ -88,12 +88,13 @@ pub async fn take_up(start: &Start, driver: &Arc<Driver>, jobs: &mut Jobs) -> Re
     // What is under test is tested again, by the version that lands it.
     let outdated = |job: &Job| match job {
         Job::Build(slice) => is_changed(slice),
-        Job::Land(_) | Job::Audit => true,
+        Job::Test(_) | Job::Audit => true,
     };
     jobs.stop(outdated).await?;
     driver.lane.unpin_all()?;
     let left = workspace::left(driver.gate.repo(), &driver.gate.site.root)?;
-    recover::keep(&driver.gate, before, left.into_iter().filter(|l| is_changed(&l.of.slice)))?;
+    let outdated = left.into_iter().filter(|l| !l.is_theirs() && is_changed(&l.of.slice));
+    recover::keep(store, &driver.gate.run, &before.spec, outdated)?;
     driver.gate.site.world.faults.hit(Point::RunAmendBefore)?;
     driver.gate.log.record(&facts(driver, tip, &records, &changed))?;
     driver.gate.site.world.faults.hit(Point::RunAmendAfter)?;

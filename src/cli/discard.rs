@@ -5,7 +5,7 @@ use std::{io::Write as _, path::PathBuf};
 use serde::Serialize;
 
 use crate::{
-    base::{Exit, Failure, Oid, RunId, SpecId, files::remove_tree},
+    base::{Exit, Failure, Oid, Point, RunId, SpecId, files::remove_tree, scratch},
     cli::{
         Start, session,
         show::{Named, named},
@@ -107,15 +107,18 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
             _ => return Err(refused()),
         }
     }
-    let undo = keep_undo(&store, &args.name, &refs)?;
+    let undo = keep_undo(&store, &args.name, refs.iter().map(|r| (r.name.as_str(), r.id)))?;
+    start.world.faults.hit(Point::DiscardBefore)?;
+    // Folders first: once the refs are gone, nothing leads to the folders any more.
+    for folder in &folders {
+        remove_tree(folder)?;
+    }
+    start.world.faults.hit(Point::DiscardBeforeRefs)?;
     let edits: Vec<RefEdit> =
         refs.iter().map(|r| RefEdit { name: r.name.clone(), old: Old::Is(r.id), new: None }).collect();
     if let Swap::Lost { name, .. } = store.swap(&edits, &format!("discard {}", args.name))? {
-        let text = format!("{name} was moved by somebody else, and nothing was removed");
+        let text = format!("{name} was moved by somebody else, and no ref was removed");
         return Err(Failure::new(Exit::Locked, text).hint(format!("git otto discard {}", args.name)));
-    }
-    for folder in &folders {
-        remove_tree(folder)?;
     }
     drop(held);
     let restore = format!("git update-ref --stdin < '{}'", undo.display());
@@ -166,11 +169,15 @@ fn folders(start: &Start, store: &Store, runs: &[RunId]) -> Result<Vec<PathBuf>,
 }
 
 /// Writes down what git needs to make the refs again, before they go.
-fn keep_undo(store: &Store, name: &str, refs: &[Ref]) -> Result<PathBuf, Failure> {
+pub fn keep_undo<'r>(
+    store: &Store,
+    name: &str,
+    refs: impl Iterator<Item = (&'r str, Oid)>,
+) -> Result<PathBuf, Failure> {
     let dir = store.repo.common_dir().join("otto/discarded");
     std::fs::create_dir_all(&dir)?;
-    let lines: String = refs.iter().map(|r| format!("create {} {}\n", r.name, r.id)).collect();
-    let mut file = tempfile::NamedTempFile::new_in(&dir)?;
+    let lines: String = refs.map(|(name, id)| format!("create {name} {id}\n")).collect();
+    let mut file = scratch::file_in(&dir, 0o600)?;
     file.write_all(lines.as_bytes())?;
     file.as_file().sync_all()?;
     let path = dir.join(format!("{name}-{}", store.world.clock.now().millis()));

@@ -11,8 +11,10 @@ use crate::{
         Start,
         amended::{self, Version},
         control::Ears,
+        heartbeat::Heartbeat,
         interrupt::Interrupts,
         jobs::{Job, Jobs},
+        landing::Landing,
         progress::{self, Progress},
         requests,
     },
@@ -20,15 +22,13 @@ use crate::{
     git::BString,
     journal::event::{Fact, Kind, Verdict},
     plan::{
-        model::Plan,
+        asked::{self, Standstill},
+        model::{Plan, current},
         schedule::{self, Over, Step, Stop},
     },
     queue::{Full, Queue, message::Style},
     recover,
-    store::{
-        lane::Lane,
-        lease::{self, Lease},
-    },
+    store::{lane::Lane, lease::Lease},
 };
 
 /// A run that this process owns.
@@ -53,17 +53,21 @@ pub struct Driver {
     pub style: Style,
     /// When the project's own commands run.
     pub full: Full,
+    /// How many candidates are in the lane at a time.
+    pub depth: usize,
     /// Where people hand in what they wrote.
     pub desk: Arc<Desk>,
 }
 
 /// How a drive ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Driven {
     /// The run has come to its end.
     Finished(Verdict),
     /// The user interrupted it.
     Interrupted,
+    /// People keep it from going on.
+    Paused(Standstill),
 }
 
 impl Driver {
@@ -84,11 +88,13 @@ impl Driver {
             working_copy,
             style: self.style.clone(),
             full: self.full,
+            depth: self.depth,
             desk: self.desk.clone(),
         }
     }
 
-    fn queue(&self) -> Queue<'_> {
+    /// The way onto its target.
+    pub fn queue(&self) -> Queue<'_> {
         let working_copy = self.working_copy.clone();
         Queue {
             gate: &self.gate,
@@ -108,10 +114,6 @@ impl Driver {
         Build { gate, plan, team, prompts, live: &live, desk, slice }.attempt(tip).await
     }
 
-    async fn land(&self, id: &SliceId) -> Result<(), Failure> {
-        self.queue().land(build::slice(&self.plan, id)?).await
-    }
-
     async fn audit(&self) -> Result<(), Failure> {
         let tip = self.lane.tip()?.commit;
         let auditor = self.team.audit.as_ref().map(|agent| Auditor { agent, prompts: &self.prompts });
@@ -120,8 +122,10 @@ impl Driver {
 
     /// Gives the run back, once it has come to its end.
     pub fn give_back(self) -> Result<(), Failure> {
-        drop(self.lane);
-        match Arc::into_inner(self.lease) {
+        let Driver { gate, lane, lease, .. } = self;
+        // Its idle checkouts go first: once the lease is gone, nobody looks for them any more.
+        drop((gate, lane));
+        match Arc::into_inner(lease) {
             Some(lease) => Ok(lease.release()?),
             None => Ok(()),
         }
@@ -135,7 +139,7 @@ impl Driver {
     /// Puts it right.
     pub fn repair(&self, repairs: &recover::Repairs) -> Result<(), Failure> {
         recover::perform(&self.gate, &self.plan, &self.lane, repairs, &|id, merge| {
-            self.queue().recover(build::slice(&self.plan, id)?, merge)
+            self.queue().receipt(build::slice(&self.plan, id)?, merge)
         })
     }
 }
@@ -156,8 +160,12 @@ async fn work(start: &Start, driver: Arc<Driver>) -> Result<Driven, Failure> {
     let driven = turn(start, driver, &mut jobs, &interrupts).await;
     start.ui.clear_below();
     jobs.stop_all().await;
-    if let Ok(Driven::Interrupted) = driven {
-        let reason = "interrupted by the user".into();
+    let reason = match &driven {
+        Ok(Driven::Interrupted) => Some("interrupted by the user".to_owned()),
+        Ok(Driven::Paused(still)) => Some(still.why.clone()),
+        _ => None,
+    };
+    if let Some(reason) = reason {
         log.record(&[Fact::run(Kind::RunPaused { reason })])?;
     }
     interrupts.no_longer_heeded();
@@ -178,12 +186,12 @@ async fn turn(
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         timer
     };
-    let (mut heartbeat, mut notices, mut looks) = (every(lease::HEARTBEAT), every(progress::EVERY), every(LOOK));
-    heartbeat.tick().await;
+    let (mut heartbeat, mut notices, mut looks) = (Heartbeat::new(), every(progress::EVERY), every(LOOK));
     let log = driver.gate.log.clone();
     let mut ears = Ears::new(&driver)?;
+    let mut landing = Landing::default();
     loop {
-        ears.listen(&driver)?;
+        ears.listen(&driver, jobs).await?;
         if let Some(verdict) = log.read(|state| state.finished.as_ref().map(|end| end.verdict)) {
             return Ok(Driven::Finished(verdict));
         }
@@ -193,8 +201,22 @@ async fn turn(
         if requests::decide(&driver)? {
             continue;
         }
-        let mut moved = false;
-        for step in log.read(|state| schedule::next(&driver.plan, state, &jobs.busy())) {
+        if log.read(|state| state.paused.is_some()) {
+            // Who waits for a person does not come to the end of its step.
+            let by_hand = |slice: &SliceId| log.read(|state| current(&driver.plan, state, slice).by_hand().is_some());
+            jobs.stop(|job| matches!(job, Job::Build(slice) if by_hand(slice))).await?;
+        }
+        // Before it is judged whether all stands still: what can land does.
+        let mut more = landing.turn(&driver, jobs).await?;
+        let steps = log.read(|state| schedule::next(&driver.plan, state, &jobs.busy()));
+        if !more
+            && steps.is_empty()
+            && jobs.busy().is_idle()
+            && let Some(still) = log.read(|state| asked::standstill(&driver.plan, state))
+        {
+            return Ok(Driven::Paused(still));
+        }
+        for step in steps {
             let driver = driver.clone();
             match step {
                 Step::Block(id, Stop { reason, detail, over }) => {
@@ -204,21 +226,20 @@ async fn turn(
                     let kinds = over.into_iter().chain([Kind::SliceBlocked { reason, detail }]);
                     let fact = |kind| Fact::slice(&id, driver.plan.generation(&id), None, kind);
                     log.record(&kinds.map(fact).collect::<Vec<_>>())?;
-                    moved = true;
+                    more = true;
                 }
                 Step::Build(id) => jobs.start(Job::Build(id.clone()), async move { driver.build(&id).await }),
-                Step::Land(id) => jobs.start(Job::Land(id.clone()), async move { driver.land(&id).await }),
                 Step::Audit => jobs.start(Job::Audit, async move { driver.audit().await }),
                 Step::Finish => return finish(&driver),
             }
         }
-        if moved {
+        if more {
             continue;
         }
         tokio::select! {
             ended = jobs.one() => ended?,
             _ = looks.tick() => log.read(|state| driver.progress.show(&driver.plan, state, &jobs.busy())),
-            _ = heartbeat.tick() => driver.lease.renew()?,
+            beat = heartbeat.beat(&start.ui, &driver.lease) => beat?,
             _ = notices.tick() => driver.progress.tell_of_agents(driver.plan.limits.agent_idle_s),
             () = interrupts.first() => return Ok(Driven::Interrupted),
         }
@@ -230,12 +251,12 @@ pub fn judge(start: &Start, driver: &Driver) -> Result<Driven, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let interrupts = Interrupts::listen(start.ui.clone())?;
-        let mut heartbeat = tokio::time::interval(lease::HEARTBEAT);
+        let mut heartbeat = Heartbeat::new();
         let mut audit = std::pin::pin!(driver.audit());
         loop {
             tokio::select! {
                 judged = &mut audit => return judged.and_then(|()| finish(driver)),
-                _ = heartbeat.tick() => driver.lease.renew()?,
+                beat = heartbeat.beat(&start.ui, &driver.lease) => beat?,
                 () = interrupts.first() => return Ok(Driven::Interrupted),
             }
         }
@@ -249,7 +270,10 @@ fn finish(driver: &Driver) -> Result<Driven, Failure> {
         let verdict = audit.and_then(|a| a.verdict).unwrap_or(Verdict::Blocked);
         (verdict, audit.map(|a| a.findings.iter().map(|f| f.text.clone()).collect()).unwrap_or_default())
     });
-    recover::clear(&driver.gate, &driver.plan)?;
+    let actions = recover::clear(&driver.gate, &driver.plan)?;
+    if !actions.is_empty() {
+        driver.gate.log.record(&[Fact::run(Kind::RecoveryPerformed { actions })])?;
+    }
     driver.gate.log.record(&[Fact::run(Kind::RunFinished { verdict, why, target })])?;
     driver.gate.site.world.faults.hit(Point::RunFinishBeforeRelease)?;
     Ok(Driven::Finished(verdict))

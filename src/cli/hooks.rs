@@ -80,7 +80,7 @@ fn install(args: &Args, start: &Start, repo: &Repo) -> Result<Exit, Failure> {
     }
     let done = shown(args, start, &plan.changes, &notes, "install")?;
     if done {
-        plan.perform(repo)?;
+        plan.perform(repo, &start.world.faults)?;
     }
     if !start.ui.is_json() {
         told(start, &plan, done)?;
@@ -109,7 +109,7 @@ fn uninstall(args: &Args, start: &Start, repo: &Repo) -> Result<Exit, Failure> {
     let left = left.iter().map(|path| format!("{} was changed by somebody else and is left as it is", path.display()));
     let (changes, notes) = (planned.changes()?, left.collect::<Vec<_>>());
     if shown(args, start, &changes, &notes, "uninstall")? {
-        changes.iter().try_for_each(Change::make)?;
+        changes.iter().try_for_each(|change| change.make(&start.world.faults))?;
         keep.forget(&record)?;
         if !start.ui.is_json() {
             let rest = if notes.is_empty() { "every file is as it was" } else { "every other file is as it was" };

@@ -2,11 +2,17 @@
 
 use std::collections::HashMap;
 
-use tokio::task::{AbortHandle, Id, JoinSet};
+use tokio::{
+    sync::mpsc,
+    task::{AbortHandle, Id, JoinSet},
+};
 
 use crate::{
     base::{Exit, Failure, SliceId},
-    plan::schedule::Busy,
+    plan::{
+        model::lane::{Entries, Entry, Stage},
+        schedule::Busy,
+    },
 };
 
 /// What a task is for.
@@ -14,20 +20,57 @@ use crate::{
 pub enum Job {
     /// An attempt at a slice.
     Build(SliceId),
-    /// Bringing a candidate onto the target.
-    Land(SliceId),
+    /// Testing a candidate as it would land.
+    Test(SliceId),
     /// Judging the whole.
     Audit,
 }
 
-/// The tasks that are under way.
-#[derive(Default)]
+/// The tasks that are under way, and what those in the lane have come to.
 pub struct Jobs {
     tasks: JoinSet<Result<(), Failure>>,
     known: HashMap<Id, (Job, AbortHandle)>,
+    lane: Entries,
+    tell: mpsc::UnboundedSender<(SliceId, Stage)>,
+    told: mpsc::UnboundedReceiver<(SliceId, Stage)>,
+}
+
+impl Default for Jobs {
+    fn default() -> Jobs {
+        let (tasks, known, lane) = Default::default();
+        let (tell, told) = mpsc::unbounded_channel();
+        Jobs { tasks, known, lane, tell, told }
+    }
 }
 
 impl Jobs {
+    /// What is in the lane.
+    pub fn lane(&self) -> &Entries {
+        &self.lane
+    }
+
+    /// Begins to test a candidate; the work says by what it is given how far it is.
+    pub fn test<W>(&mut self, entry: Entry, work: impl FnOnce(Box<dyn Fn(Stage) + Send + Sync>) -> W)
+    where
+        W: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        let (slice, tell) = (entry.slice.clone(), self.tell.clone());
+        let job = Job::Test(slice.clone());
+        self.lane.push(entry);
+        // Nobody listens any more once the run has come to its end.
+        self.start(job, work(Box::new(move |stage| drop(tell.send((slice.clone(), stage))))));
+    }
+
+    /// Takes a slice out of the lane; what is under way for it is stopped.
+    pub async fn take_out(&mut self, slice: &SliceId) -> Result<(), Failure> {
+        self.stop(|job| matches!(job, Job::Test(id) if id == slice)).await?;
+        while let Ok((slice, stage)) = self.told.try_recv() {
+            self.lane.set(&slice, stage);
+        }
+        self.lane.remove(slice);
+        Ok(())
+    }
+
     /// Starts one.
     pub fn start(&mut self, job: Job, work: impl Future<Output = Result<(), Failure>> + Send + 'static) {
         let handle = self.tasks.spawn(work);
@@ -36,20 +79,29 @@ impl Jobs {
 
     /// What they are for.
     pub fn busy(&self) -> Busy {
-        let mut busy = Busy::default();
+        let mut busy = Busy { lane: self.lane.clone(), ..Busy::default() };
         for (job, _) in self.known.values() {
             match job {
                 Job::Build(id) => drop(busy.building.insert(id.clone())),
-                Job::Land(id) => busy.landing = Some(id.clone()),
+                // It is in the lane.
+                Job::Test(_) => {}
                 Job::Audit => busy.auditing = true,
             }
         }
         busy
     }
 
-    /// Waits until one has ended.
+    /// Waits until one has ended or come further.
     pub async fn one(&mut self) -> Result<(), Failure> {
-        let (id, done) = match self.tasks.join_next_with_id().await {
+        let ended = tokio::select! {
+            biased;
+            Some((slice, stage)) = self.told.recv() => {
+                self.lane.set(&slice, stage);
+                return Ok(());
+            }
+            ended = self.tasks.join_next_with_id() => ended,
+        };
+        let (id, done) = match ended {
             Some(Ok((id, done))) => (id, done),
             Some(Err(e)) if e.is_cancelled() => (e.id(), Ok(())),
             Some(Err(e)) => return Err(Failure::new(Exit::Internal, format!("a task broke off: {e}"))),

@@ -34,7 +34,7 @@ pub fn lines(plan: &Plan, state: &RunState, busy: &Busy, signs: &BTreeMap<SliceI
             let sign = signs.get(id).cloned().unwrap_or_default();
             let attempt = now.last_attempt().max(1);
             let what = match now.phase {
-                _ if busy.landing.as_ref() == Some(*id) => "landing".to_owned(),
+                _ if busy.lane.get(id).is_some() => "landing".to_owned(),
                 _ if now.by_hand().is_some() => format!("waits for you: git otto submit {id}"),
                 Phase::Pending => "checks on the base".to_owned(),
                 Phase::Checking => format!("checks of attempt {attempt}"),

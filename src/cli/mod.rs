@@ -22,6 +22,7 @@ use crate::{
 };
 
 mod amended;
+mod asking;
 mod baseline;
 mod by_hand;
 mod control;
@@ -29,8 +30,11 @@ mod difference;
 mod drive;
 mod editor;
 mod endpoint;
+mod foresee;
+mod heartbeat;
 mod interrupt;
 mod jobs;
+mod landing;
 mod live;
 mod opener;
 mod pager;
@@ -137,6 +141,8 @@ commands! {
     Evidence = evidence,
     /// Go on with a run that was interrupted
     Resume = resume,
+    /// Say what git has left half done, or give it up
+    Recover = recover,
     /// Bring what a run has landed into your branch
     Deliver = deliver,
     /// Take a delivery back
@@ -151,10 +157,18 @@ commands! {
     Submit = submit,
     /// Have a slice that came to nothing begin anew
     Retry = retry,
+    /// Keep slices, or a whole run, from going on
+    Pause = pause,
+    /// Stop slices, or a whole run, at once
+    Cancel = cancel,
+    /// Leave slices out of a run
+    Skip = skip,
     /// Archive a finished spec
     Close = close,
     /// Remove everything that is kept of a run, or of a spec
     Discard = discard,
+    /// Remove what nobody needs any more, and say what is kept and why
+    Gc = gc,
     /// Bring what is new there here, and what is new here there
     Sync = sync,
     /// Bring specs and runs from a remote
@@ -262,7 +276,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         true => None,
         false => pager::start(&start),
     };
-    let exit = args.command.run(&start).unwrap_or_else(|failure| start.ui.fail(&failure));
+    let exit = args.command.run(&start).unwrap_or_else(|failure| {
+        // Where the machine failed, what is wrong with it is the next thing to know.
+        let doctor = || (failure.exit == Exit::Internal).then(|| "git otto doctor".to_owned());
+        start.ui.fail(&Failure { hint: failure.hint.clone().or_else(doctor), ..failure })
+    });
     pager.map(Pager::finish);
     ExitCode::from(exit as u8)
 }

@@ -2,10 +2,10 @@
 
 use crate::{
     base::{
-        Exit, Failure, Oid, RunId,
+        Exit, Failure, Oid, Point, RunId,
         text::{count, one_line},
     },
-    git::{BString, Head, Old, RefEdit, Swap},
+    git::{BString, Head, Old, PausedKind, RefEdit, Swap},
     store::{
         Store,
         undo::{self, Kept, Kind, Move},
@@ -111,13 +111,16 @@ impl Place {
         if !self.here {
             let old = self.at.map_or(Old::Absent, Old::Is);
             let edit = RefEdit { name: self.branch.clone(), old, new: Some(after) };
-            return undo::keep(store, moved, Some(edit))?.ok_or_else(|| {
+            let kept = undo::keep(store, moved, Some(edit))?.ok_or_else(|| {
                 let text = format!("{} was moved by somebody else meanwhile, and stays where it is", self.short());
                 Failure::new(Exit::Locked, text).hint("the same command again")
-            });
+            })?;
+            store.world.faults.hit(Point::DeliverAfterMove)?;
+            return Ok(kept);
         }
         let gone = || Failure::new(Exit::Internal, "the way back could not be written down");
         let kept = undo::keep(store, moved, None)?.ok_or_else(gone)?;
+        store.world.faults.hit(Point::DeliverBeforeMove)?;
         let to = after.to_string();
         let git: &[&str] = match kind {
             Kind::Deliver => &["merge", "--ff-only", "--no-overwrite-ignore", "--quiet", &to],
@@ -127,6 +130,7 @@ impl Place {
         // What git says last is not what counts: where the branch is now does.
         let found = store.repo.refs().read(&self.branch)?;
         if found == Some(after) {
+            store.world.faults.hit(Point::DeliverAfterMove)?;
             return Ok(kept);
         }
         if found == self.at {
@@ -146,9 +150,13 @@ impl Place {
 }
 
 fn refuse_under_way(store: &Store, command: &str) -> Result<(), Failure> {
-    let Some(begun) = store.repo.under_way() else { return Ok(()) };
-    let text = format!("{} is under way in this checkout", begun.what);
-    Err(Failure::new(Exit::NeedsRecovery, text).hint(format!("{}; then: {command}", begun.end)))
+    let Some(paused) = store.repo.paused()?.into_iter().next() else { return Ok(()) };
+    let text = match paused.kind {
+        PausedKind::Unmerged => "files are in conflict in this checkout".to_owned(),
+        kind => format!("{} is under way in this checkout", kind.words()),
+    };
+    let hint = format!("git otto recover    (says what it is, and what ends it)\nthen: {command}");
+    Err(Failure::new(Exit::NeedsRecovery, text).hint(hint))
 }
 
 /// The first of many paths.

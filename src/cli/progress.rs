@@ -83,7 +83,7 @@ impl Progress {
         let now = self.clock.mono();
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         since.retain(|slice, _| busy.has(slice));
-        for slice in busy.building.iter().chain(&busy.landing) {
+        for slice in busy.building.iter().chain(busy.lane.slices()) {
             since.entry(slice.clone()).or_insert(now);
         }
         let agents = self.agents();

@@ -4,10 +4,13 @@ use crate::{
     base::{Exit, Failure, RunId, procs},
     cli::{
         Start,
+        asking::{self, Known, LetGo},
+        foresee::{Foreseen, foresee},
         run::{conclude, drive_to_the_end},
         session::{self, Choices},
     },
     journal::{self, state::RETRY},
+    recover,
     store::{
         Store,
         lease::{self, SpecLock},
@@ -16,11 +19,14 @@ use crate::{
     workspace,
 };
 
-/// Go on with a run that was interrupted.
+/// Go on with a run that was interrupted or paused, or with a slice that was paused.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The run, or the spec whose newest run is meant [default: the one unfinished run]
-    #[arg(value_name = "RUN")]
+    /// The run, or the spec whose newest run is meant; or a slice that was paused [default: the one unfinished run]
+    #[arg(value_name = "RUN|SLICE")]
+    name: Option<String>,
+    /// The run of the slice that is named, or the spec whose newest run is meant
+    #[arg(long, value_name = "RUN")]
     run: Option<String>,
     /// Say what would be done; do nothing
     #[arg(long, short = 'n')]
@@ -47,7 +53,12 @@ fn resume(args: Args, start: &Start) -> Result<Exit, Failure> {
             }
         }
     }
-    let Some(id) = find(&store, args.run.as_deref())? else {
+    let name = match asking::let_go(start, &store, args.name.as_deref(), args.run.as_deref(), args.dry_run)? {
+        LetGo::Told => return Ok(Exit::Done),
+        LetGo::Goes(id) => Some(id.to_string()),
+        LetGo::Nothing => args.name.or(args.run),
+    };
+    let Some(id) = find(&store, name.as_deref())? else {
         if start.ui.is_json() {
             start.ui.answer_json(&serde_json::json!({"schema": "otto.resume/1", "run": null}))?;
         } else {
@@ -55,15 +66,33 @@ fn resume(args: Args, start: &Start) -> Result<Exit, Failure> {
         }
         return Ok(Exit::Done);
     };
-    if !args.dry_run {
-        store.repo.identity(start.world.clock.now())?;
-    }
-    let held = lease::lock_spec(&store, id.spec(), &format!("git otto resume {id}"))?;
     if args.dry_run {
-        start.ui.answer(&format!("would go on with {id}\n"))?;
-        return Ok(Exit::Done);
+        return tell(start, &foresee(start, &store, &id)?);
+    }
+    store.repo.identity(start.world.clock.now())?;
+    let held = lease::lock_spec(&store, id.spec(), &format!("git otto resume {id}"))?;
+    let foreseen = foresee(start, &store, &id)?;
+    for line in foreseen.lines().filter(|_| foreseen.owner.is_none()) {
+        start.ui.say(&format!("next: {line}"))?;
     }
     go_on(start, &store, held, &id, &args.choices)
+}
+
+/// Says what would be done.
+fn tell(start: &Start, foreseen: &Foreseen<'_>) -> Result<Exit, Failure> {
+    if start.ui.is_json() {
+        start.ui.answer_json(foreseen)?;
+        return Ok(Exit::Done);
+    }
+    let run = foreseen.run;
+    match &foreseen.owner {
+        Some(by) => start.ui.answer(&format!("{run} is worked on by {by}; if nobody did, this would be next:\n"))?,
+        None => start.ui.answer(&format!("would go on with {run}:\n"))?,
+    }
+    for line in foreseen.lines() {
+        start.ui.answer(&format!("  {line}\n"))?;
+    }
+    Ok(Exit::Done)
 }
 
 /// Takes a run up, puts right what was left, and drives it to its end.
@@ -81,12 +110,17 @@ pub fn go_on(start: &Start, store: &Store, held: SpecLock, id: &RunId, choices: 
 /// end, and those that had not begun. The lease goes last: as long as it is there, somebody comes by.
 pub fn tidy(start: &Start, store: &Store, held: &SpecLock) -> Result<(), Failure> {
     for (id, give_back) in lease::abandoned(store)?.into_iter().filter(|(id, _)| id.spec() == held.spec()) {
-        if run::list(&store.repo, Some(held.spec()))?.contains(&id) && !is_finished(store, &id)? {
+        let begun = run::list(&store.repo, Some(held.spec()))?.contains(&id);
+        if begun && !is_finished(store, &id)? {
             continue;
         }
         let root = session::run_root(start, store, &id)?;
         for orphan in procs::orphans(&root)? {
             procs::end(&orphan, &root)?;
+        }
+        if begun {
+            let spec = Known::load(store, id.clone())?.plan.spec;
+            recover::clear_folder(store, &id, &spec, &root)?;
         }
         workspace::sweep(&start.world, &root)?;
         store.swap(&[give_back], &format!("give {id} back: its owner is gone"))?;

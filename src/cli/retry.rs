@@ -6,11 +6,12 @@ use crate::{
     base::{Exit, Failure, RunId, SliceId},
     cli::{
         Start,
-        control::{Known, may_retry},
+        asking::Known,
         run::drive_to_the_end,
         session::{self, Choices},
     },
     journal::state::RETRY,
+    plan::asked::may_retry,
     store::lease::{self, Owner},
 };
 
@@ -50,7 +51,11 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     let store = start.store()?;
     store.repo.identity(start.world.clock.now())?;
     let slice = &args.slice;
-    let of_run = find(Known::candidates(&store, args.run.as_deref())?, slice)?;
+    let of_run = Known::with(
+        Known::candidates(&store, args.run.as_deref())?,
+        std::slice::from_ref(slice),
+        &format!("git otto retry {slice}"),
+    )?;
     let id = &of_run.id;
     may_retry(&of_run.plan, &of_run.state, slice).map_err(|why| {
         let text = format!("`{slice}` cannot begin anew in {id}: {why}");
@@ -84,19 +89,4 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     ask()?;
     let driver = session::reopen(start, &store, held, id, &args.choices)?;
     drive_to_the_end(start, &store, driver)
-}
-
-/// The run that is meant.
-fn find(candidates: Vec<Known>, slice: &SliceId) -> Result<Known, Failure> {
-    let has = |k: &Known| k.plan.spec.slice(slice).is_some();
-    let mut with: Vec<Known> = candidates.into_iter().filter(has).collect();
-    match (with.pop(), with.as_slice()) {
-        (None, _) => Err(Failure::new(Exit::Usage, format!("no run here has a slice `{slice}`")).hint("git otto status")),
-        (Some(one), []) => Ok(one),
-        (Some(last), more) => {
-            let all = more.iter().chain([&last]).map(|k| format!("git otto retry {slice} --run {}", k.id));
-            let hint = all.collect::<Vec<_>>().join("\n");
-            Err(Failure::new(Exit::Usage, format!("several runs have a slice `{slice}`: say which")).hint(hint))
-        }
-    }
 }

@@ -238,6 +238,11 @@ pub fn ended(start: &Start, store: &Store, id: &RunId, driven: Result<Driven, Fa
             start.ui.say(&format!("interrupted; to go on: {}", again()))?;
             Ok(Exit::Interrupted)
         }
+        Ok(Driven::Paused(still)) => {
+            let go_on = still.slice.map_or_else(again, |slice| format!("git otto resume {slice} --run {id}"));
+            start.ui.say(&format!("{}; to go on: {go_on}", still.why))?;
+            Ok(Exit::Interrupted)
+        }
         Err(failure) => Err(Failure { hint: failure.hint.or_else(|| Some(again())), ..failure }),
     }
 }

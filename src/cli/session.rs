@@ -12,6 +12,7 @@ use crate::{
         amended::Version,
         config,
         drive::Driver,
+        heartbeat,
         progress::Progress,
         supply,
         team::{self, Whom},
@@ -22,7 +23,7 @@ use crate::{
         self, Log,
         event::{Fact, Kind},
     },
-    plan::model::{current, refusals},
+    plan::model::{current, lane, refusals},
     queue::{
         Full,
         message::{self, Style},
@@ -96,6 +97,7 @@ pub fn ready(start: &Start, store: &Store, spec: &Spec, choices: &Choices) -> Re
     limits(store, choices)?;
     sandbox(start, store)?;
     full(store)?;
+    depth(store)?;
     for key in ["otto.baseline", "otto.fsync", "otto.sign", "commit.gpgSign", "format.signOff", "otto.record"] {
         store.repo.config_bool(key)?;
     }
@@ -124,14 +126,7 @@ fn configured_path(start: &Start, store: &Store, name: &str) -> PathBuf {
 /// What a run may use up: the choices, else the configuration.
 pub fn limits(store: &Store, choices: &Choices) -> Result<Limits, Failure> {
     let defaults = Limits::default();
-    let number = |key: &str, default: u64, min: i64| -> Result<u64, Failure> {
-        match store.repo.config_int(key)? {
-            None => Ok(default),
-            Some(n) if n >= min => Ok(n as u64),
-            Some(n) => Err(Failure::new(Exit::Usage, format!("{key} is {n}; it must be at least {min}"))
-                .hint(format!("git config {key} {default}"))),
-        }
-    };
+    let number = |key: &str, default: u64, min: i64| number(store, key, default, min);
     let dollars = |key: &str, default: Option<u64>| -> Result<Option<u64>, Failure> {
         let Some(text) = store.repo.config(key) else { return Ok(default) };
         let amount = text.parse::<f64>().ok().filter(|a| (0.0..1e9).contains(a));
@@ -155,6 +150,16 @@ pub fn limits(store: &Store, choices: &Choices) -> Result<Limits, Failure> {
         slice_usd_micros: dollars("otto.slice.budget.usd", defaults.slice_usd_micros)?,
         run_usd_micros: dollars("otto.budget.usd", defaults.run_usd_micros)?,
     })
+}
+
+/// A number of the configuration.
+fn number(store: &Store, key: &str, default: u64, min: i64) -> Result<u64, Failure> {
+    match store.repo.config_int(key)? {
+        None => Ok(default),
+        Some(n) if n >= min => Ok(n as u64),
+        Some(n) => Err(Failure::new(Exit::Usage, format!("{key} is {n}; it must be at least {min}"))
+            .hint(format!("git config {key} {default}"))),
+    }
 }
 
 /// The full name of a branch that a person named.
@@ -223,7 +228,7 @@ pub fn begin(
     let created = start.world.clock.now();
     let id = RunId::new(&spec.id, created, &start.world.ids.hex(6)?)
         .map_err(|e| Failure::new(Exit::Internal, e.to_string()))?;
-    let lease = lock.lease(store, &id, &target, choices.take_over)?;
+    let lease = own(start, store, lock, &id, &target, choices)?;
     let schemas = spec::schema_digests();
     let agents = team::recorded(&team);
     let anchor = RunAnchor {
@@ -250,6 +255,20 @@ pub fn begin(
     Ok(driver)
 }
 
+/// Takes the ownership of a run, and says so where other machines cannot be told.
+fn own(
+    start: &Start,
+    store: &Store,
+    lock: SpecLock,
+    id: &RunId,
+    target: &str,
+    choices: &Choices,
+) -> Result<Lease, Failure> {
+    let lease = lock.lease(store, id, target, choices.take_over)?;
+    heartbeat::tell_trouble(&start.ui, &lease)?;
+    Ok(lease)
+}
+
 /// Takes up a run that was left.
 pub fn reopen(
     start: &Start,
@@ -261,7 +280,7 @@ pub fn reopen(
     let (at, anchor) = run::load(&store.repo, id)?;
     let team = team::again(start, store, &choices.whom, &anchor.agents)?;
     let prompts = prompts(start, store)?;
-    let lease = lock.lease(store, id, &anchor.target, choices.take_over)?;
+    let lease = own(start, store, lock, id, &anchor.target, choices)?;
     open(start, store, lease, (at, anchor), (team, prompts), choices.record, Vec::new())
 }
 
@@ -274,7 +293,7 @@ pub fn catch_up(start: &Start, store: &Store, lock: SpecLock, id: &RunId, choice
     if found == landed || !store.repo.is_ancestor(found, landed)? {
         return Ok(());
     }
-    let lease = Arc::new(lock.lease(store, id, &anchor.target, choices.take_over)?);
+    let lease = Arc::new(own(start, store, lock, id, &anchor.target, choices)?);
     let lane = Lane::new(store.clone(), id.clone(), anchor.target, lease.clone());
     if let Some((branch, to)) = lane.catch_up()? {
         let branch = branch.strip_prefix("refs/heads/").unwrap_or(&branch);
@@ -308,13 +327,15 @@ fn open(
     let team = team::fit(start, store, team, &plan.spec)?;
     let writer = journal::Writer::open(store, &anchor.run, at, state.lamport)?;
     let fresh = state.started.is_none();
+    // A lease that was given back tells nobody how many there were: the journal does.
+    let term = lease.term().max(state.term.saturating_add(1));
     let progress = Arc::new(Progress::new(start.ui.clone(), start.world.clock.clone()));
     let told = progress.clone();
     let log = Arc::new(Log::new(writer, state, Box::new(move |event, _| told.event(event))));
     let opening = if fresh {
         Kind::RunStarted { spec: anchor.spec_commit, target: anchor.target.clone(), base: anchor.base }
     } else {
-        Kind::RunResumed { reason: "taken up again".into() }
+        Kind::RunResumed { reason: "taken up again".into(), term }
     };
     log.record(&[Fact::run(opening)])?;
     let style = style(start, store)?;
@@ -339,8 +360,15 @@ fn open(
         working_copy,
         style,
         full: full(store)?,
+        depth: depth(store)?,
         desk: Default::default(),
     }))
+}
+
+/// How many candidates are under way to the target at a time. It is asked anew when a run is taken up.
+fn depth(store: &Store) -> Result<usize, Failure> {
+    let depth = number(store, "otto.queue.depth", 1, 1)?;
+    Ok(usize::try_from(depth).map_or(lane::MAX_DEPTH, |depth| depth.min(lane::MAX_DEPTH)))
 }
 
 /// When the project's own commands run. It is asked anew when a run is taken up: what has landed is not touched by it.

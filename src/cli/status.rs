@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::{
-    base::{Exit, Failure, Oid, RunId, SliceId, SpecId, Timestamp, text::one_line},
+    base::{Exit, Failure, Oid, RunId, SliceId, SpecId, Timestamp, text::{count, one_line}},
     cli::{
         Start,
         place::short,
@@ -14,11 +14,15 @@ use crate::{
     },
     journal::{
         self,
-        event::{Cost, Verdict},
-        state::{Phase, RunState, SliceState},
+        event::{BaselineCommand, Cost, Verdict},
+        state::{Held, Phase, RunState, SliceState},
     },
     output::{Style, Ui},
-    plan::model::{Plan, current},
+    plan::{
+        asked,
+        model::{Plan, current, ordered},
+        schedule::{self, Busy},
+    },
     report::words,
     store::{
         Store,
@@ -48,6 +52,8 @@ enum Standing {
     Running,
     /// Nobody does, and it has not ended.
     Interrupted,
+    /// Nobody does, since people keep it from going on.
+    Paused,
     /// It has ended.
     Finished,
 }
@@ -71,6 +77,10 @@ struct Status {
     owner: Option<OwnerLine>,
     resumes: u32,
     cost: Cost,
+    /// That people keep the whole run from going on.
+    paused: Option<Held>,
+    /// What the project's own commands said of the base, where they were tried.
+    baseline: Vec<BaselineCommand>,
     problems: Vec<String>,
     /// Specs that are not the run's.
     specs: Vec<SpecLine>,
@@ -85,9 +95,24 @@ struct Line {
     attempts: usize,
     reason: Option<String>,
     landing: Option<Oid>,
+    /// That a person keeps it from going on: who, since when and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused: Option<Held>,
+    /// The agent that is at work on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<Agent>,
+    /// Whether a person had it begin anew.
+    retried: bool,
     /// Where a person works on it, and how they hand it in; none where it waits for nobody.
     #[serde(skip_serializing_if = "Option::is_none")]
     waits: Option<Waits>,
+}
+
+#[derive(Serialize)]
+struct Agent {
+    provider: String,
+    attempt: u32,
+    since: Option<Timestamp>,
 }
 
 #[derive(Serialize)]
@@ -160,6 +185,8 @@ fn without_run(store: &Store, only: Option<&SpecId>) -> Result<Status, Failure> 
         owner: None,
         resumes: 0,
         cost: Cost::default(),
+        paused: None,
+        baseline: Vec::new(),
         problems: Vec::new(),
         specs,
         next,
@@ -169,15 +196,18 @@ fn without_run(store: &Store, only: Option<&SpecId>) -> Result<Status, Failure> 
 fn of_run(store: &Store, id: RunId) -> Result<Status, Failure> {
     let repo = &store.repo;
     let (at, anchor) = run::load(repo, &id).map_err(|e| Failure { hint: Some("git otto status".into()), ..e.into() })?;
+    // The owner first: what is read later is no older, so a run that ends meanwhile is never shown as left.
+    let owner = lease::owner(store, &id)?;
     let state = journal::read(repo, &id, at)?.state;
     let version = state.spec().unwrap_or(anchor.spec_commit);
-    let plan = Plan::new(version, spec_in(repo, version)?, Default::default());
+    let plan = Plan::new(version, spec_in(repo, version)?, anchor.limits);
     let tip = record::tip(repo, id.spec())?;
     let amended = tip.filter(|tip| *tip != version);
-    let owner = lease::owner(store, &id)?;
+    let still = asked::standstill(&plan, &state).filter(|_| schedule::next(&plan, &state, &Busy::default()).is_empty());
     let standing = match (&state.finished, &owner) {
         (Some(_), _) => Standing::Finished,
         (None, Owner::Live(_) | Owner::Elsewhere(_)) => Standing::Running,
+        (None, _) if still.is_some() => Standing::Paused,
         (None, _) => Standing::Interrupted,
     };
     let landed = state.finished.as_ref().filter(|_| !state.landings.is_empty()).map(|end| end.target);
@@ -188,7 +218,10 @@ fn of_run(store: &Store, id: RunId) -> Result<Status, Failure> {
         (Standing::Finished, _) => format!("git otto show {id}"),
         (Standing::Running, Owner::Elsewhere(_)) => format!("git otto resume --take-over {id}, only if that machine is gone"),
         (Standing::Running, _) => format!("git otto status {id}"),
-        _ => format!("git otto resume {id}"),
+        _ => match still.as_ref().and_then(|s| s.slice.as_ref()) {
+            Some(slice) => format!("git otto resume {slice} --run {id}"),
+            None => format!("git otto resume {id}"),
+        },
     };
     let others = record::list(repo)?.into_iter().filter(|(other, _)| other != id.spec());
     let mut specs = Vec::new();
@@ -210,6 +243,8 @@ fn of_run(store: &Store, id: RunId) -> Result<Status, Failure> {
         owner: owner_line(owner),
         resumes: state.resumes,
         cost: state.cost,
+        paused: state.paused.filter(|_| state.finished.is_none()),
+        baseline: state.baseline,
         problems: state.problems,
         specs,
         next,
@@ -227,13 +262,20 @@ fn lines(plan: &Plan, state: &RunState, root: &Path) -> Vec<Line> {
             attempts: now.attempts.len(),
             reason: reason(now),
             landing: now.landing,
+            paused: state.held.get(&s.id).filter(|_| !now.phase.is_final()).cloned(),
+            agent: now.open_attempt().filter(|a| !a.agent_ended && now.phase == Phase::Building).map(|a| Agent {
+                provider: a.provider.clone(),
+                attempt: a.n,
+                since: a.began,
+            }),
+            retried: now.retried.is_some(),
             waits: now.by_hand().filter(|_| state.finished.is_none()).map(|_| {
                 let (workspace, task) = workspace::theirs(root, &s.id);
                 Waits { workspace, task, command: format!("git otto submit {}", s.id) }
             }),
         }
     };
-    plan.spec.slices.iter().map(line).collect()
+    ordered(plan, state).into_iter().map(line).collect()
 }
 
 /// Why a slice stands where it stands, where that needs telling.
@@ -272,6 +314,7 @@ fn tell(start: &Start, s: &Status) -> Result<Exit, Failure> {
         (Standing::Finished, Some(Verdict::Partial)) => (Style::Warn, "finished, partial"),
         (Standing::Finished, _) => (Style::Bad, "finished, blocked"),
         (Standing::Running, _) => (Style::Good, "running"),
+        (Standing::Paused, _) => (Style::Warn, "paused"),
         _ => (Style::Warn, "interrupted"),
     };
     ui.answer(&format!("{}: {}\n", ui.paint_answer(Style::Bold, run.as_str()), ui.paint_answer(style, word)))?;
@@ -306,6 +349,15 @@ fn tell(start: &Start, s: &Status) -> Result<Exit, Failure> {
             _ => "on another machine, silent for too long",
         };
         ui.answer(&format!("owner: process {pid} on {host} since {since} ({state})\n"))?;
+    }
+    if let Some(held) = &s.paused {
+        ui.answer(&format!("{}\n", held.words()))?;
+    }
+    let red: Vec<String> = s.baseline.iter().filter(|c| !c.passed).map(|c| one_line(&c.command.join(" "), 80)).collect();
+    if !s.baseline.is_empty() {
+        let green = s.baseline.len() - red.len();
+        let red = if red.is_empty() { String::new() } else { format!("; red: {}", red.join(", ")) };
+        ui.answer(&format!("baseline: {green} of {} green{red}\n", count(s.baseline.len(), "command")))?;
     }
     for problem in &s.problems {
         ui.answer(&format!("{} {}\n", ui.paint_answer(Style::Bad, "problem:"), one_line(problem, 300)))?;
@@ -348,6 +400,13 @@ fn slice_line(ui: &Ui, l: &Line, width: usize) -> String {
         1 => "1 attempt".to_owned(),
         n => format!("{n} attempts"),
     };
-    let reason = l.reason.as_deref().map(|r| format!("  {}", one_line(r, 160))).unwrap_or_default();
+    let attempts = if l.retried { format!("{attempts}, retried") } else { attempts };
+    let at_work = l.agent.as_ref().filter(|_| l.waits.is_none()).map(|a| {
+        let since = a.since.map(|at| format!(" since {}", at.human())).unwrap_or_default();
+        format!("{} at work{since}", one_line(&a.provider, 60))
+    });
+    let words = [l.paused.as_ref().map(Held::words), at_work, l.reason.as_deref().map(|r| one_line(r, 160))];
+    let words: Vec<String> = words.into_iter().flatten().collect();
+    let reason = if words.is_empty() { String::new() } else { format!("  {}", words.join("; ")) };
     format!("  {:width$}  {phase}  {attempts:11}{reason}", l.id.as_str()).trim_end().to_owned() + "\n"
 }

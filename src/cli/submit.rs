@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     base::{Env, Exit, Failure, RunId, SliceId, World, text::one_line},
-    cli::{Start, control::Known},
+    cli::{Start, asking::Known},
     journal::state::SUBMIT,
     store::{
         Store,

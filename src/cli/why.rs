@@ -14,7 +14,8 @@ use crate::{
     },
     gate, journal,
     plan::{
-        model::Plan,
+        model::{Limits, Plan},
+        schedule::{Over, dollars},
         why::{Because, Next, Standing, Why, why},
     },
     report::words,
@@ -53,6 +54,8 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     let store = start.store()?;
     let id = run_named(&store.repo, args.run.as_deref())?;
     let (at, anchor) = run::load(&store.repo, &id)?;
+    // The owner first: a run that ends meanwhile is never told as left.
+    let owner = lease::owner(&store, &id)?;
     let state = journal::read(&store.repo, &id, at)?.state;
     let version = state.spec().unwrap_or(anchor.spec_commit);
     let plan = Plan::new(version, spec_in(&store.repo, version)?, anchor.limits);
@@ -61,7 +64,6 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
         let text = format!("the run {id} has no slice `{}`", args.slice);
         Failure::new(Exit::Usage, text).hint(format!("its slices: {}", known.join(", ")))
     })?;
-    let owner = lease::owner(&store, &id)?;
     let standing = match (&state.finished, &owner) {
         (Some(_), _) => Standing::Finished,
         (None, Owner::Live(_) | Owner::Elsewhere(_)) => Standing::AtWork,
@@ -69,7 +71,10 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     };
     let owner = match owner {
         Owner::None => None,
-        Owner::Live(t) | Owner::Dead(t) | Owner::Elsewhere(t) | Owner::Expired(t) => Some(t.to_string()),
+        Owner::Live(t) => Some(format!("{t}, which lives")),
+        Owner::Dead(t) => Some(format!("{t}, which is gone")),
+        Owner::Elsewhere(t) => Some(format!("{t}, which gave a sign of life lately")),
+        Owner::Expired(t) => Some(format!("{t}, which has been silent for too long")),
     };
     let why = why(&plan, &state, slice, standing);
     let commands = commands(&id, &why);
@@ -129,6 +134,30 @@ fn sentence(run: &RunId, target: &str, because: &Because) -> String {
         Because::Refused { code, why } => format!("its agent asked for a change and was refused: {}: {}", said(code), said(why)),
         Because::Queued { behind } if behind.is_empty() => "it has passed its checks and is next in the queue".into(),
         Because::Queued { behind } => format!("it has passed its checks and waits in the queue behind {}", list(behind)),
+        Because::Paused { slice: Some(_), held } => held.words(),
+        Because::Paused { slice: None, held } => format!("the run is {}", held.words()),
+        Because::Asked { action, by } => {
+            format!("{} asked for {}, and nobody has answered yet", said(by.as_deref().unwrap_or("a person")), said(action))
+        }
+        Because::AtWork { attempt, provider, since } => {
+            let since = since.map(|at| format!(" since {}", at.human())).unwrap_or_default();
+            format!("attempt {attempt} at it by {} is under way{since}", one_line(provider, 80))
+        }
+        Because::ByHand { attempt } => format!("it waits for a person to hand in attempt {attempt}"),
+        Because::Testing { commit, on, after } => {
+            let with = if after.is_empty() { String::new() } else { format!(", with {} in it", list(after)) };
+            format!("it passed its checks and is under test as {} on {}{with}", commit.short(), on.short())
+        }
+        Because::Used { limits } => {
+            let one = |over: &Over| match over.what {
+                Limits::SLICE_WALL => format!("{} of {} s", over.used, over.limit),
+                Limits::SLICE_USD => format!("{} of {}", dollars(over.used), dollars(over.limit)),
+                Limits::RUN_USD => format!("{} of {} for the run", dollars(over.used), dollars(over.limit)),
+                what => format!("{} of {} {what}", over.used, over.limit),
+            };
+            format!("used: {}", limits.iter().map(one).collect::<Vec<_>>().join(", "))
+        }
+        Because::Ready => "nothing keeps it: it is begun next".into(),
         Because::NoPlace { jobs } => format!("it waits for a free place: at most {} at once", count(*jobs as usize, "slice")),
     }
 }
@@ -140,6 +169,8 @@ fn commands(run: &RunId, why: &Why) -> Vec<String> {
         Next::Nothing => Vec::new(),
         Next::Wait => vec![format!("git otto status {run}")],
         Next::Resume => vec![format!("git otto resume {run}")],
+        Next::LetGo => vec![format!("git otto resume {} --run {run}", why.slice)],
+        Next::Submit => vec![format!("git otto submit {} --run {run}", why.slice)],
         Next::Run => vec![format!("git otto run {spec}")],
         Next::Retry { slices } => {
             let retry = slices.iter().map(|s| format!("git otto retry {s} --run {run} -m <hint>"));

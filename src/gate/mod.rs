@@ -23,13 +23,15 @@ use crate::{
     workspace::{self, CheckoutDir, Look},
 };
 
+mod away;
 mod kept;
 mod setup;
 
 use setup::{Locks, Supplied};
 
+pub use away::{Away, Owner, put_away};
 pub use kept::{Kept, Place, RESULT, kept};
-pub use setup::{PROGRAMS, Supply, cache, find, tools_first};
+pub use setup::{PROGRAMS, Supply, cache, find, tools_first, unused_layers};
 
 /// Where in a run's evidence its recorded calls are.
 pub const RECORDING: &str = "_recording";

@@ -12,7 +12,7 @@ use std::{
 use super::{Error, Result};
 use crate::base::{
     Env,
-    procs::{self, Bounds, Procs, Spec},
+    procs::{self, Bounds, Ended, Procs, Spec},
     text,
 };
 
@@ -81,6 +81,37 @@ impl Git {
     /// Runs `git` to talk to another repository, with what the user has set up for that. `asks` lets it ask on the
     /// terminal for a password; `hooks` has the user's own hooks run.
     pub(super) fn talk(&self, args: &[&OsStr], asks: bool, hooks: bool) -> Result<Output> {
+        let mut cmd = self.talking(asks, hooks);
+        cmd.args(args);
+        self.finish(cmd, args, None)
+    }
+
+    /// The same in passing: it asks nobody and has until `patience`, then it is ended with whatever it started.
+    pub(super) fn talk_briefly(&self, procs: &dyn Procs, args: &[&OsStr], patience: Duration) -> Result<Output> {
+        let mut cmd = self.talking(false, false);
+        cmd.args(args);
+        let spec = self.spec(&cmd, Vec::new());
+        let bounds = Bounds { wall: patience, idle: None, keep: 1 << 20 };
+        let run = || -> std::io::Result<_> {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(procs::run(procs, &spec, bounds))
+        };
+        // On a thread of its own: whoever calls may be a task of another runtime.
+        let said = std::thread::scope(|scope| scope.spawn(run).join());
+        let said = said.unwrap_or_else(|_| Err(std::io::Error::other("the thread that waited for it panicked")));
+        let said = said.map_err(Error::io("start", "git"))?;
+        let command = args.first().map(|c| c.to_string_lossy().into_owned()).unwrap_or_default();
+        if said.limit.is_some() {
+            let status = format!("no answer in {} s", patience.as_secs());
+            return Err(Error::Git { command, status, stderr: String::new() });
+        }
+        let code = if let Ended::Exit(code) = said.ended { Some(code) } else { None };
+        let stderr = text::printable(&String::from_utf8_lossy(&said.stderr.bytes()));
+        Ok(Output { code, stdout: said.stdout.bytes(), stderr, command })
+    }
+
+    /// `git`, about to talk to another repository.
+    fn talking(&self, asks: bool, hooks: bool) -> Command {
         let mut cmd = self.command(&self.given());
         let set_up = |name: &str| TALKING.iter().any(|prefix| name.starts_with(prefix));
         cmd.envs(self.env.git.iter().filter(|(name, _)| name.to_str().is_some_and(set_up)));
@@ -93,8 +124,20 @@ impl Git {
         if !hooks {
             cmd.args(["-c", "core.hooksPath=/dev/null"]);
         }
-        cmd.arg("--no-pager").args(args);
-        self.finish(cmd, args, None)
+        cmd.arg("--no-pager");
+        cmd
+    }
+
+    /// A command as what is started in a group of its own.
+    fn spec(&self, cmd: &Command, stdin: Vec<u8>) -> Spec {
+        let own = |text: &OsStr| text.to_owned();
+        Spec {
+            argv: [cmd.get_program()].into_iter().chain(cmd.get_args()).map(own).collect(),
+            cwd: cmd.get_current_dir().unwrap_or(&self.git_dir).to_owned(),
+            env: cmd.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect(),
+            stdin,
+            keep_stdin: false,
+        }
     }
 
     /// Runs `git` at the user's wish, as they would: with their settings and hooks. What it needs it may fetch.
@@ -168,14 +211,7 @@ impl Git {
         let mut cmd = self.command(&self.given());
         cmd.envs([("GIT_ASKPASS", ""), ("GCM_INTERACTIVE", "never")]);
         cmd.args(["-c", "credential.interactive=false", "credential", "fill"]);
-        let own = |text: &OsStr| text.to_owned();
-        let spec = Spec {
-            argv: [cmd.get_program()].into_iter().chain(cmd.get_args()).map(own).collect(),
-            cwd: cmd.get_current_dir().unwrap_or(&self.git_dir).to_owned(),
-            env: cmd.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect(),
-            stdin: format!("url={url}\n\n").into_bytes(),
-            keep_stdin: false,
-        };
+        let spec = self.spec(&cmd, format!("url={url}\n\n").into_bytes());
         let bounds = Bounds { wall: patience, idle: None, keep: 64 << 10 };
         let said = procs::run(procs, &spec, bounds).await.map_err(Error::io("start", "git"))?;
         if said.limit.is_some() {

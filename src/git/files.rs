@@ -1,7 +1,7 @@
 //! Refs as files, through gix.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     fs::File,
     path::{Path, PathBuf},
@@ -19,7 +19,7 @@ use gix::{
 };
 
 use super::{
-    Error, Old, RefEdit, Refs, Result, Signature, Swap, Target,
+    Error, Head, Old, RefEdit, Refs, Result, Signature, Swap, Target,
     objects::sync_dir,
     refs::{self, Backend, Tried, expected},
     repo::{Inner, Repo},
@@ -77,6 +77,22 @@ impl Refs for Files {
     fn swap(&self, edits: &[RefEdit], who: &Signature, why: &str) -> Result<Swap> {
         refs::swap(self, edits, who, why)
     }
+
+    fn own(&self) -> Result<BTreeMap<String, Oid>> {
+        self.own_refs()
+    }
+
+    fn set_own(&self, name: &str, id: Oid, _: &Signature, _: &str) -> Result<()> {
+        self.put_own(name, id)
+    }
+
+    fn remove_own(&self, names: &[&str]) -> Result<()> {
+        self.delete_own(names)
+    }
+
+    fn move_head(&self, to: &Head, who: &Signature, why: &str) -> Result<()> {
+        self.put_head(to, who, why)
+    }
 }
 
 impl Backend for Files {
@@ -121,7 +137,7 @@ impl Backend for Files {
         if refs::lost(self, edits)?.is_some() {
             return Ok(Tried::Stale);
         }
-        let durable = self.repo.upgrade().is_some_and(|inner| Repo { inner }.durable());
+        let durable = self.durable();
         let puts = || changed.iter().filter(|e| e.new.is_some()).map(|e| self.path(&e.name));
         if durable {
             // Before the rename: else a power cut could leave an empty file under the ref's name.
@@ -148,6 +164,19 @@ impl Backend for Files {
 }
 
 impl Files {
+    pub(super) fn durable(&self) -> bool {
+        self.repo.upgrade().is_some_and(|inner| Repo { inner }.durable())
+    }
+
+    /// Whether moves of HEAD are logged (`core.logAllRefUpdates`): by default where there is a checkout.
+    pub(super) fn is_logged(&self) -> bool {
+        let Some(repo) = self.repo.upgrade().map(|inner| Repo { inner }) else { return false };
+        match repo.config("core.logAllRefUpdates").as_deref() {
+            None => repo.work_dir().is_some(),
+            Some(value) => !["false", "no", "off", "0", ""].contains(&value),
+        }
+    }
+
     fn base(&self, name: &str) -> &Path {
         if name == "HEAD" { &self.git_dir } else { &self.common_dir }
     }

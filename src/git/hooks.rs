@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{Error, Output, Repo, Result, cmd::Git};
-use crate::base::Oid;
+use crate::base::{Oid, scratch};
 
 /// Where git looks for hooks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Repo {
 
     /// The bytes that a configuration file has once each of these keys has exactly these values: git edits a copy.
     pub fn edited_config(&self, bytes: &[u8], keys: &[(String, Vec<String>)]) -> Result<Vec<u8>> {
-        let dir = tempfile::tempdir().map_err(Error::io("make", std::env::temp_dir()))?;
+        let dir = scratch::folder().map_err(Error::io("make", std::env::temp_dir()))?;
         let file = dir.path().join("config");
         let place = || file.clone();
         fs::write(&file, bytes).map_err(Error::io("write", place()))?;
@@ -90,7 +90,7 @@ impl Repo {
         input: &[u8],
         vars: &[(&str, &str)],
     ) -> Result<Output> {
-        let scratch = tempfile::tempdir().map_err(Error::io("make", std::env::temp_dir()))?;
+        let scratch = scratch::folder().map_err(Error::io("make", std::env::temp_dir()))?;
         let mut env = (*self.inner.git.env).clone();
         env.git = [("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")]
             .map(|(name, value)| (OsString::from(name), OsString::from(value)))

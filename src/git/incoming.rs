@@ -11,7 +11,7 @@ use gix::odb::{Store, store::init::Options};
 use tempfile::TempDir;
 
 use super::{Error, Result};
-use crate::base::Env;
+use crate::base::{Env, scratch};
 
 /// An object store that sees the quarantine and everything behind it, in a folder that goes away with it; none outside of
 /// a push. gix takes no object folder from the environment, and git's quarantine names no alternates: an empty store
@@ -24,7 +24,7 @@ pub(super) fn store(common_dir: &Path, env: &Env, hash: gix::hash::Kind) -> Resu
     dirs.extend(behind.map(|dir| env.cwd.join(dir)).filter(|dir| dir.is_dir()));
     let list = dirs.iter().map(|dir| alternate(dir)).collect::<Result<Vec<_>>>()?.concat();
     let make = || {
-        let dir = tempfile::Builder::new().prefix("git-otto-incoming-").tempdir()?;
+        let dir = scratch::folder()?;
         fs::create_dir(dir.path().join("info"))?;
         fs::write(dir.path().join("info/alternates"), list)?;
         let options = Options { current_dir: Some(env.cwd.clone()), ..Options::default() };

@@ -13,16 +13,15 @@ use gix::{
     worktree::stack::state::attributes::Source,
 };
 
-use super::{BStr, BString, ByteSlice, Error, Merged, Repo, Result, trees::join};
+use super::{BStr, BString, ByteSlice, Error, Merged, Output, Repo, Result, trees::join};
 use crate::base::Oid;
 
 /// What both engines take as settings, whatever a configuration says: a merge is a function of its commits.
-const SETTINGS: [(&str, &str); 6] = [
+const SETTINGS: [(&str, &str); 5] = [
     ("merge.renames", "true"),
     ("merge.renameLimit", "7000"),
     ("merge.directoryRenames", "conflict"),
     ("merge.renormalize", "false"),
-    ("merge.conflictStyle", "merge"),
     ("core.attributesFile", "/dev/null"),
 ];
 
@@ -36,8 +35,7 @@ impl Repo {
         if our_tree == their_tree {
             return Ok(Merged::Clean(our_tree));
         }
-        let bases = repo.merge_bases_many(ours.0, &[theirs.0]).map_err(Error::gix("find the merge base"))?;
-        let bases: Vec<Oid> = bases.into_iter().map(|id| Oid(id.detach())).collect();
+        let bases = self.merge_bases(ours, theirs)?;
         let base = match bases.as_slice() {
             [] => return Ok(Merged::Conflict(vec!["the two histories have no commit in common".into()])),
             [base] => Some(self.read_commit(*base)?.tree),
@@ -65,29 +63,37 @@ impl Repo {
         }
     }
 
-    fn merge_by_git(&self, ours: Oid, theirs: Oid) -> Result<Merged> {
+    /// The commits that two histories have last in common.
+    pub(super) fn merge_bases(&self, ours: Oid, theirs: Oid) -> Result<Vec<Oid>> {
+        let repo = self.local();
+        let bases = repo.merge_bases_many(ours.0, &[theirs.0]).map_err(Error::gix("find the merge base"))?;
+        Ok(bases.into_iter().map(|id| Oid(id.detach())).collect())
+    }
+
+    /// What `git merge-tree` says, with flags of its own; conflicts in the tree that it writes look as `style` says.
+    pub(super) fn merge_tree(&self, ours: Oid, theirs: Oid, style: &str, flags: &[&str]) -> Result<Output> {
         let attributes = format!("--attr-source={ours}");
         let (ours, theirs) = (ours.to_string(), theirs.to_string());
-        let args = ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", "--end-of-options"];
-        let args: Vec<&OsStr> = [attributes.as_str()]
-            .into_iter()
-            .chain(args)
-            .chain([ours.as_str(), theirs.as_str()])
-            .map(OsStr::new)
-            .collect();
-        let count = SETTINGS.len().to_string();
-        let named: Vec<(String, &str)> = SETTINGS
-            .iter()
+        let start = [attributes.as_str(), "merge-tree", "--write-tree", "-z"];
+        let sides = ["--end-of-options", ours.as_str(), theirs.as_str()];
+        let args: Vec<&OsStr> = start.iter().chain(flags).chain(&sides).map(OsStr::new).collect();
+        let settings = SETTINGS.into_iter().chain([("merge.conflictStyle", style)]);
+        let named: Vec<(String, &str)> = settings
             .enumerate()
             .flat_map(|(i, (key, value))| {
-                [(format!("GIT_CONFIG_KEY_{i}"), *key), (format!("GIT_CONFIG_VALUE_{i}"), *value)]
+                [(format!("GIT_CONFIG_KEY_{i}"), key), (format!("GIT_CONFIG_VALUE_{i}"), value)]
             })
             .collect();
+        let count = (SETTINGS.len() + 1).to_string();
         let fixed = [("GIT_CONFIG_COUNT", count.as_str()), ("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_ATTR_NOSYSTEM", "1")];
         let fixed = fixed.into_iter().chain([("GIT_CONFIG_GLOBAL", "/dev/null")]);
         let vars = fixed.chain(named.iter().map(|(k, v)| (k.as_str(), *v)));
         let vars: Vec<(&str, &OsStr)> = vars.map(|(k, v)| (k, OsStr::new(v))).collect();
-        let out = self.inner.git.run(&args, None, &vars)?;
+        self.inner.git.run(&args, None, &vars)
+    }
+
+    fn merge_by_git(&self, ours: Oid, theirs: Oid) -> Result<Merged> {
+        let out = self.merge_tree(ours, theirs, "merge", &["--name-only", "--no-messages"])?;
         let mut fields = out.stdout.split(|b| *b == 0).map(BString::from);
         let tree = fields.next().and_then(|id| id.to_str().ok()?.trim().parse::<Oid>().ok());
         match (out.code, tree) {

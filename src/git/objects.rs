@@ -5,7 +5,7 @@ use std::{
     fs::{self, OpenOptions},
     io::{ErrorKind, Write as _},
     os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -20,11 +20,11 @@ use gix::{
 };
 
 use super::{Error, Repo, Result};
-use crate::base::Oid;
+use crate::base::{Oid, scratch};
 
 pub use gix::objs::Kind as ObjectKind;
 
-/// How the names of our temporary files begin: git prunes `tmp_obj_*`; the process id and a number follow.
+/// How the names of our temporary files begin: git prunes `tmp_obj_*`; the mark of the process and a number follow.
 const LEFTOVER: &str = "tmp_obj_otto_";
 
 /// Loose objects that this process relied on, and which of them are known to be durable.
@@ -32,6 +32,8 @@ const LEFTOVER: &str = "tmp_obj_otto_";
 pub(super) struct Writes {
     pending: HashSet<ObjectId>,
     synced: HashSet<ObjectId>,
+    /// Whether what dead processes left was removed.
+    swept: bool,
 }
 
 pub(super) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -129,13 +131,17 @@ impl Repo {
     }
 
     /// Writes a loose object beside its place, then renames it. gix would do, but the names of its temporary files tell
-    /// neither git nor us what they are; git prunes ours in time, and [`Repo::remove_leftovers`] at once.
+    /// neither git nor us what they are; git prunes ours in time, and the next process that writes one at once.
     fn write_loose(&self, kind: Kind, bytes: &[u8], id: ObjectId) -> Result<()> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
+        if !std::mem::replace(&mut lock(&self.inner.writes).swept, true) {
+            self.remove_leftovers();
+        }
         let path = self.loose_path(id);
         let folder = path.parent().unwrap_or(&path);
-        let name = format!("{LEFTOVER}{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let temporary = folder.join(name);
+        let name = format!("{LEFTOVER}{}_{}", scratch::mark(), COUNT.fetch_add(1, Ordering::Relaxed));
+        // All in one place, where they are found without a look into every folder.
+        let temporary = self.common_dir().join("objects").join(name);
         let write = || -> std::io::Result<()> {
             fs::create_dir(folder).or_else(|e| if e.kind() == ErrorKind::AlreadyExists { Ok(()) } else { Err(e) })?;
             // Read-only from the start, as all objects are.
@@ -152,26 +158,16 @@ impl Repo {
         })
     }
 
-    /// Removes the temporary files of our processes that died while writing an object; how many there were.
-    pub fn remove_leftovers(&self) -> Result<usize> {
-        let objects = self.common_dir().join("objects");
-        let list = |dir: &Path| -> Result<Vec<fs::DirEntry>> {
-            let failed = |e| Error::io("read", dir)(e);
-            fs::read_dir(dir).map_err(failed)?.map(|entry| entry.map_err(failed)).collect()
-        };
-        let mut count = 0;
-        for folder in list(&objects)?.into_iter().filter(|f| f.file_name().len() == 2) {
-            for file in list(&folder.path())? {
-                let name = file.file_name();
-                let owner = name.to_str().and_then(|n| n.strip_prefix(LEFTOVER)?.split_once('_')?.0.parse().ok());
-                let Some(owner) = owner.and_then(rustix::process::Pid::from_raw) else { continue };
-                if rustix::process::test_kill_process(owner) == Err(rustix::io::Errno::SRCH) {
-                    fs::remove_file(file.path()).map_err(Error::io("remove", file.path()))?;
-                    count += 1;
-                }
+    /// Removes the temporary files of our processes that died while writing an object. What cannot be removed is in
+    /// nobody's way.
+    pub fn remove_leftovers(&self) {
+        for file in fs::read_dir(self.common_dir().join("objects")).into_iter().flatten().flatten() {
+            let name = file.file_name();
+            let owner = name.to_str().and_then(|n| n.strip_prefix(LEFTOVER)?.rsplit_once('_'));
+            if owner.is_some_and(|(mark, _)| scratch::is_of_the_dead(mark)) {
+                let _ = fs::remove_file(file.path());
             }
         }
-        Ok(count)
     }
 
     /// Has the next `sync` make an object durable, unless it is known to be. One that is in a pack already is.

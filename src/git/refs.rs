@@ -1,8 +1,15 @@
 //! Refs: read, listed, and edited by compare-and-swap only. What both backends share.
 
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::Duration,
+};
 
-use super::{Error, Old, RefEdit, Result, Signature, Swap, Target, inflight::InFlight};
+use super::{
+    Error, Head, Old, RefEdit, Result, Signature, Swap, Target,
+    inflight::{self, InFlight},
+};
 use crate::base::{Oid, text};
 
 /// How often an edit that met a lock is tried again; with what a backend waits itself, a few seconds in all.
@@ -20,6 +27,20 @@ pub trait Refs: Send + Sync {
     /// under the same locks. `Lost` if one is something else. The reflog is always written, with `who` and `why`. When it
     /// returns `Done` the refs are durable (unless `otto.fsync=false`) and were read back.
     fn swap(&self, edits: &[RefEdit], who: &Signature, why: &str) -> Result<Swap>;
+
+    /// The refs that only this checkout has, but HEAD, by full name: `ORIG_HEAD` and its like, `refs/bisect/…`,
+    /// `refs/rewritten/…`.
+    fn own(&self) -> Result<BTreeMap<String, Oid>>;
+
+    /// Sets a ref that only this checkout has.
+    fn set_own(&self, name: &str, id: Oid, who: &Signature, why: &str) -> Result<()>;
+
+    /// Removes refs that only this checkout has; those that are not there are gone already.
+    fn remove_own(&self, names: &[&str]) -> Result<()>;
+
+    /// Moves HEAD to a branch, which is brought to the commit given with it, or to a commit. The reflogs get a line even
+    /// where nothing moves, as git's do.
+    fn move_head(&self, to: &Head, who: &Signature, why: &str) -> Result<()>;
 }
 
 /// What a backend has to give; the rest is [`swap`].
@@ -49,7 +70,7 @@ pub(super) fn swap(refs: &dyn Backend, edits: &[RefEdit], who: &Signature, why: 
     let mut held = String::new();
     for attempt in 0..TRIES {
         let (common_dir, files) = refs.locks(edits);
-        let Some(alone) = InFlight::begin(common_dir, &files)? else {
+        let Some(alone) = InFlight::begin(common_dir, inflight::REFS, &files)? else {
             held = "another git otto keeps changing refs".into();
             continue;
         };

@@ -1,6 +1,7 @@
 //! Refs in reftables, through the `git` program: gix opens such a repository, but writes where git does not look.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsStr,
     path::{Path, PathBuf},
 };
@@ -60,6 +61,22 @@ impl Refs for Reftable {
 
     fn swap(&self, edits: &[RefEdit], who: &Signature, why: &str) -> Result<Swap> {
         refs::swap(self, edits, who, why)
+    }
+
+    fn own(&self) -> Result<BTreeMap<String, Oid>> {
+        self.own_refs()
+    }
+
+    fn set_own(&self, name: &str, id: Oid, who: &Signature, why: &str) -> Result<()> {
+        self.put_own(name, id, who, why)
+    }
+
+    fn remove_own(&self, names: &[&str]) -> Result<()> {
+        self.delete_own(names)
+    }
+
+    fn move_head(&self, to: &Head, who: &Signature, why: &str) -> Result<()> {
+        self.put_head(to, who, why)
     }
 }
 

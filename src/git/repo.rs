@@ -106,6 +106,11 @@ impl Repo {
         Repo::open(dir)
     }
 
+    /// The same repository seen from another of its checkouts, in the same environment.
+    pub(super) fn beside(&self, git_dir: &Path, work_dir: PathBuf) -> Result<Repo> {
+        open(git_dir, Env::clone(&self.inner.git.env), Some(work_dir))
+    }
+
     /// Where what all checkouts share lives: objects, refs, configuration.
     pub fn common_dir(&self) -> &Path {
         &self.inner.common_dir
@@ -156,6 +161,12 @@ impl Repo {
     pub fn talk<S: AsRef<OsStr>>(&self, args: &[S], asks: bool, hooks: bool) -> Result<Output> {
         let args: Vec<&OsStr> = args.iter().map(AsRef::as_ref).collect();
         self.inner.git.talk(&args, asks, hooks)
+    }
+
+    /// The same in passing: it asks nobody, no hook of the user's runs, and it has until `patience`.
+    pub fn talk_briefly<S: AsRef<OsStr>>(&self, procs: &dyn Procs, args: &[S], patience: Duration) -> Result<Output> {
+        let args: Vec<&OsStr> = args.iter().map(AsRef::as_ref).collect();
+        self.inner.git.talk_briefly(procs, &args, patience)
     }
 
     /// Sets a configuration value of this repository, beside those that it has.

@@ -6,7 +6,7 @@ use super::{
     testing::{Scratch, git, me},
     *,
 };
-use crate::base::{Exit, Explain, Oid, Timestamp};
+use crate::base::{Exit, Explain, Oid, Timestamp, scratch};
 
 const ALL: [&[&str]; 4] = [
     &[],
@@ -124,17 +124,24 @@ fn damaged_objects_are_named_and_replaced() {
 #[test]
 fn temporary_files_of_the_dead_are_removed_and_no_others() {
     let s = Scratch::new();
-    let id = s.repo.write_blob(b"x").unwrap().to_string();
-    let folder = s.work().join(".git/objects").join(&id[..2]);
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing but the object");
+    let objects = s.work().join(".git/objects");
+    let names = || -> Vec<_> {
+        fs::read_dir(&objects).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect()
+    };
     let mut dead = std::process::Command::new("true").spawn().unwrap();
     dead.wait().unwrap();
-    let ours = folder.join(format!("tmp_obj_otto_{}_0", std::process::id()));
-    for path in [folder.join(format!("tmp_obj_otto_{}_0", dead.id())), folder.join("tmp_obj_abcdef"), ours] {
-        fs::write(path, "").unwrap();
+    let ours = scratch::mark().to_owned();
+    let left = ours.replace(&format!(".{}.", std::process::id()), &format!(".{}.", dead.id()));
+    let [ours, left] = [ours, left].map(|mark| format!("tmp_obj_otto_{mark}_0"));
+    for name in [&ours, &left, "tmp_obj_abcdef"] {
+        fs::write(objects.join(name), "").unwrap();
     }
-    assert_eq!(s.repo.remove_leftovers().unwrap(), 1);
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), 3);
+    let id = s.repo.write_blob(b"x").unwrap().to_string();
+    assert_eq!(fs::read_dir(objects.join(&id[..2])).unwrap().count(), 1, "nothing but the object");
+    let left_over = |names: Vec<String>| {
+        names.into_iter().filter(|n| n.starts_with("tmp_")).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(left_over(names()), [ours, "tmp_obj_abcdef".into()].into());
 }
 
 #[test]

@@ -3,48 +3,13 @@
 use std::{collections::BTreeSet, ffi::OsStr, fs, os::unix::ffi::OsStrExt as _};
 
 use super::{BString, ByteSlice, Error, Output, Repo, Result};
-use crate::base::Oid;
-
-/// Something that git has begun in a checkout and not ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnderWay {
-    /// What.
-    pub what: &'static str,
-    /// The commands that end it.
-    pub end: &'static str,
-}
-
-/// What git leaves in its folder while something is under way.
-const MARKS: [(&str, UnderWay); 8] = [
-    ("rebase-merge", UnderWay { what: "a rebase", end: "git rebase --continue, or git rebase --abort" }),
-    ("rebase-apply/applying", UnderWay { what: "git am", end: "git am --continue, or git am --abort" }),
-    ("rebase-apply", UnderWay { what: "a rebase", end: "git rebase --continue, or git rebase --abort" }),
-    ("MERGE_HEAD", UnderWay { what: "a merge", end: "git merge --continue, or git merge --abort" }),
-    (
-        "CHERRY_PICK_HEAD",
-        UnderWay { what: "a cherry-pick", end: "git cherry-pick --continue, or git cherry-pick --abort" },
-    ),
-    ("REVERT_HEAD", UnderWay { what: "a revert", end: "git revert --continue, or git revert --abort" }),
-    (
-        "sequencer/todo",
-        UnderWay {
-            what: "a series of cherry-picks or reverts",
-            end: "git cherry-pick --continue, or git revert --continue",
-        },
-    ),
-    ("BISECT_LOG", UnderWay { what: "a bisection", end: "git bisect reset" }),
-];
+use crate::base::{Oid, scratch};
 
 impl Repo {
     /// Runs `git` at the user's wish, as they would: in their checkout, with their settings and their hooks.
     pub fn as_user<S: AsRef<OsStr>>(&self, args: &[S]) -> Result<Output> {
         let args: Vec<&OsStr> = args.iter().map(AsRef::as_ref).collect();
         self.inner.git.as_user(&args)
-    }
-
-    /// What git has begun in this checkout and not ended.
-    pub fn under_way(&self) -> Option<UnderWay> {
-        MARKS.into_iter().find(|(mark, _)| self.git_dir().join(mark).exists()).map(|(_, what)| what)
     }
 
     /// The tracked files that differ from HEAD, in the index or in the checkout.
@@ -82,7 +47,7 @@ impl Repo {
     /// What would be committed if everything in the checkout were: tracked files as they are, and untracked ones that
     /// nothing ignores. The user's index is copied, not touched.
     pub fn everything(&self) -> Result<Oid> {
-        let dir = tempfile::tempdir().map_err(Error::io("make", std::env::temp_dir()))?;
+        let dir = scratch::folder().map_err(Error::io("make", std::env::temp_dir()))?;
         let (index, own) = (dir.path().join("index"), self.git_dir().join("index"));
         if own.exists() {
             fs::copy(&own, &index).map_err(Error::io("copy", own))?;
@@ -105,7 +70,6 @@ impl Repo {
 mod tests {
     use std::fs;
 
-    use super::*;
     use crate::git::testing::Scratch;
 
     #[test]
@@ -151,22 +115,5 @@ mod tests {
         let all = s.repo.everything().unwrap();
         assert_eq!(all, s.tree(&[("a", "22"), ("new", "3"), (".gitignore", "ignored\n")]));
         assert_eq!(fs::read(s.repo.git_dir().join("index")).unwrap(), index);
-    }
-
-    #[test]
-    fn what_git_has_begun_is_told_with_what_ends_it() {
-        let s = Scratch::new();
-        assert_eq!(s.repo.under_way(), None);
-        for (mark, expected) in MARKS {
-            let path = s.repo.git_dir().join(mark);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, "").unwrap();
-            assert_eq!(s.repo.under_way(), Some(expected), "{mark}");
-            fs::remove_file(&path).unwrap();
-            let above = path.parent().unwrap();
-            if above != s.repo.git_dir() {
-                fs::remove_dir(above).unwrap();
-            }
-        }
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::shim;
-use crate::base::{Exit, Failure, Sha256, json, text::printable};
+use crate::base::{Exit, Failure, Faults, Point, Sha256, json, scratch, text::printable};
 
 /// A hook of more bytes is somebody's mistake.
 const MAX_FILE: u64 = 64 << 20;
@@ -76,7 +76,7 @@ fn write(path: &Path, content: Option<&Content>) -> Result<(), Failure> {
             return Ok(());
         };
         fs::create_dir_all(folder)?;
-        let scratch = tempfile::Builder::new().prefix(".git-otto-").tempdir_in(folder)?;
+        let scratch = scratch::folder_in(folder)?;
         let new = scratch.path().join("new");
         match content {
             Content::Link(to) => symlink(to, &new)?,
@@ -138,7 +138,8 @@ pub struct Change {
 
 impl Change {
     /// Makes it.
-    pub fn make(&self) -> Result<(), Failure> {
+    pub fn make(&self, faults: &Faults) -> Result<(), Failure> {
+        faults.hit(Point::HooksBeforeFile)?;
         if read(&self.path)? != self.before {
             let text = format!("{} changed while you were asked", self.path.display());
             return Err(Failure::new(Exit::Refused, text).hint("git otto hooks status"));

@@ -14,7 +14,7 @@ use super::{
     shim::{self, Next},
 };
 use crate::{
-    base::{Exit, Failure},
+    base::{Exit, Failure, Faults},
     git::{HooksPath, Repo},
     store::names,
 };
@@ -52,10 +52,10 @@ pub struct Plan {
 
 impl Plan {
     /// Makes the changes. What is needed to undo them is kept first.
-    pub fn perform(&self, repo: &Repo) -> Result<(), Failure> {
+    pub fn perform(&self, repo: &Repo, faults: &Faults) -> Result<(), Failure> {
         let keep = Keep::new(repo.common_dir());
         keep.store(&self.changes, self.keys.clone(), self.server, keep.load()?.as_ref())?;
-        self.changes.iter().try_for_each(Change::make)
+        self.changes.iter().try_for_each(|change| change.make(faults))
     }
 }
 

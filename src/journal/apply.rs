@@ -6,8 +6,8 @@ use crate::{
     journal::{
         event::{AttemptFailure, BlockReason, Event, Fact, Kind},
         state::{
-            Asked, Attempt, Audit, CheckResult, Finished, Merge, Phase, RETRY, Request, Retried, RunState, SliceState,
-            Started,
+            Asked, Attempt, Audit, CheckResult, FIRST, Finished, Held, Merge, PAUSE, Phase, RESUME, RETRY, Request,
+            Retried, RunState, SliceState, Started,
         },
     },
 };
@@ -57,7 +57,11 @@ impl RunState {
                 }
                 self.started = Some(Started { spec: *spec, target: target.clone(), base: *base, at: event.ts });
             }
-            Kind::RunResumed { .. } => self.resumes = self.resumes.saturating_add(1),
+            Kind::RunResumed { term, .. } => {
+                self.term = self.term.max(*term);
+                self.resumes = self.resumes.saturating_add(1);
+                self.paused = None;
+            }
             Kind::RunFinished { verdict, why, target } => {
                 if self.finished.is_some() {
                     return Err("the run has finished already".into());
@@ -100,9 +104,10 @@ impl RunState {
                 let open = self.audit.as_mut().filter(|a| a.verdict.is_none());
                 open.ok_or("no audit is under way")?.agent = Some(provider.clone());
             }
-            Kind::ControlRequested { action, hint } => self.requests.push(Request {
+            Kind::ControlRequested { action, by, hint } => self.requests.push(Request {
                 id: event.id.clone(),
                 action: action.clone(),
+                by: by.clone(),
                 hint: hint.clone(),
                 slice: event.fact.slice.clone(),
                 r#gen: event.fact.r#gen,
@@ -111,18 +116,16 @@ impl RunState {
                 granted: false,
             }),
             Kind::ControlApplied { request, result } => {
-                let waits = |r: &&mut Request| &r.id == request && r.result.is_none();
-                let open = self.requests.iter_mut().find(waits).ok_or("nobody waits for that")?;
+                let waits = |r: &Request| &r.id == request && r.result.is_none();
+                let at = self.requests.iter().position(waits).ok_or("nobody waits for that")?;
                 // What is refused names no generation.
-                let granted = event.fact.slice.as_ref().zip(event.fact.r#gen);
-                if let Some((slice, r#gen)) = granted.filter(|_| open.action == RETRY) {
-                    let state = self.slices.get_mut(slice).filter(|s| s.r#gen == Some(r#gen));
-                    begin_anew(state.ok_or("that generation has not begun")?, open.hint.clone())?;
-                    // What waited for it waits again; what judged the run without it does not judge this one.
-                    self.slices.values_mut().for_each(unblock);
-                    (self.audit, self.finished) = (None, None);
+                let granted = event.fact.r#gen.is_some();
+                if let Some(asked) = self.requests.get(at).filter(|_| granted).cloned() {
+                    self.grant(event, &asked)?;
                 }
-                (open.result, open.granted) = (Some(result.clone()), granted.is_some());
+                if let Some(open) = self.requests.get_mut(at) {
+                    (open.result, open.granted) = (Some(result.clone()), granted);
+                }
             }
             Kind::AmendmentRequested { reason, change: Some(change) } => {
                 let (Some(slice), Some(r#gen)) = (&event.fact.slice, event.fact.r#gen) else {
@@ -143,8 +146,8 @@ impl RunState {
                     attempt.refused.push((code.clone(), detail.clone()));
                 }
             }
+            Kind::BaselineFinished { commands } => self.baseline = commands.clone(),
             Kind::RunPaused { .. }
-            | Kind::BaselineFinished { .. }
             | Kind::AgentStarted { .. }
             | Kind::AgentFinished { .. }
             | Kind::AgentFailed { .. }
@@ -171,6 +174,31 @@ impl RunState {
         Ok(())
     }
 
+    /// Does what a person asked for. What is skipped or cancelled is blocked by an event of its own.
+    fn grant(&mut self, event: &Event, asked: &Request) -> Result<(), Refused> {
+        let held = || Held { by: asked.by.clone(), why: asked.hint.clone(), since: event.ts };
+        match (asked.action.as_str(), &event.fact.slice) {
+            (RETRY, Some(slice)) => {
+                let state = self.slices.get_mut(slice).filter(|s| s.r#gen == event.fact.r#gen);
+                begin_anew(state.ok_or("that generation has not begun")?, asked.hint.clone())?;
+                self.held.remove(slice);
+                // What waited for it waits again; what judged the run without it does not judge this one.
+                self.slices.values_mut().for_each(unblock);
+                (self.audit, self.finished) = (None, None);
+            }
+            (PAUSE, Some(slice)) => drop(self.held.insert(slice.clone(), held())),
+            (PAUSE, None) => self.paused = Some(held()),
+            (RESUME, Some(slice)) => drop(self.held.remove(slice)),
+            (RESUME, None) => self.paused = None,
+            (FIRST, Some(slice)) => {
+                self.order.retain(|s| s != slice);
+                self.order.insert(0, slice.clone());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     fn apply_to_slice(&mut self, event: &Event, slice: &SliceId) -> Result<(), Refused> {
         let Some(generation) = event.fact.r#gen else { return Err("it names no generation".into()) };
         let kind = &event.fact.kind;
@@ -190,6 +218,14 @@ impl RunState {
         let goes_on = (anew && old.is_some()) || invalidates || matches!(kind, Kind::RepairStarted { .. });
         if self.finished.is_some() && !goes_on {
             return Err("the run has finished already".into());
+        }
+        if let Kind::MergeLanded { tip, .. } = kind {
+            // What stands on another one's merge lands after that.
+            let under_test =
+                |s: &SliceState| s.phase == Phase::Merging && s.merge.as_ref().is_some_and(|m| m.commit == *tip);
+            if self.slices.values().any(under_test) {
+                return Err(format!("it stands on {}, which has not landed", tip.short()));
+            }
         }
         let mut fresh = self.slices.get(slice).map(|s| followed(s, kind)).unwrap_or_default();
         let state = self.slices.get_mut(slice).filter(|_| !anew && !invalidates);
@@ -329,6 +365,7 @@ fn step(s: &mut SliceState, event: &Event) -> Result<bool, Refused> {
             let anew = Attempt {
                 n: number(event)?,
                 provider: provider.clone(),
+                began: Some(event.ts),
                 session: session.clone(),
                 ..Attempt::default()
             };

@@ -111,6 +111,11 @@ pub struct Finding {
     pub cap: Verdict,
 }
 
+/// Whether nobody had owned the run before, as far as was known.
+fn is_first(term: &u64) -> bool {
+    *term == 0
+}
+
 /// The kinds of event and their data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "data", deny_unknown_fields)]
@@ -121,7 +126,11 @@ pub enum Kind {
     RunStarted { spec: Oid, target: String, base: Oid },
     /// Another process went on with it.
     #[serde(rename = "run.resumed")]
-    RunResumed { reason: String },
+    RunResumed {
+        reason: String,
+        #[serde(default, skip_serializing_if = "is_first")]
+        term: u64,
+    },
     /// It was interrupted in order.
     #[serde(rename = "run.paused")]
     RunPaused { reason: String },
@@ -252,14 +261,16 @@ pub enum Kind {
     /// The intent is not the one that was approved.
     #[serde(rename = "intent.lock.violated")]
     IntentLockViolated { expected: Sha256, found: Sha256 },
-    /// Another process asks for something, with what a person says about it.
+    /// Another process asks for something, in whose name, with what a person says about it.
     #[serde(rename = "control.requested")]
     ControlRequested {
         action: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         hint: Option<String>,
     },
-    /// It was done.
+    /// It was done, or, where no generation is named, refused.
     #[serde(rename = "control.applied")]
     ControlApplied { request: String, result: String },
 }

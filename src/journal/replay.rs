@@ -1,9 +1,13 @@
 //! From the journals of all writers to the state of a run: the union of their good lines, each event once, in the order
 //! (lamport, writer, seq), through the state machine. The same lines give the same state, in whatever order they are read.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, collections::BTreeMap};
 
-use crate::journal::{event::Event, segment::Fault, state::RunState};
+use crate::journal::{
+    event::{Event, Kind},
+    segment::Fault,
+    state::RunState,
+};
 
 /// Everything that the journals of a run say.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,6 +20,9 @@ pub struct Replayed {
     pub faults: Vec<Fault>,
     /// Notes on landed commits.
     pub receipts: Vec<Receipt>,
+    /// Those of the events by which writers said something of the run after another one had taken it up, before they knew:
+    /// they count for nothing, and are no fault.
+    pub overtaken: Vec<Event>,
 }
 
 /// A note on a landed commit.
@@ -43,17 +50,53 @@ pub fn replay(mut events: Vec<Event>, faults: Vec<Fault>, receipts: Vec<Receipt>
         }
         twice
     });
-    for event in &events {
-        state.apply(event);
+    let until = until(&events);
+    let late = |e: &Event| {
+        let asks = matches!(e.fact.kind, Kind::ControlRequested { .. });
+        !asks && until.get(writer(e)).is_some_and(|end| e.lamport >= *end)
+    };
+    let (overtaken, counts): (Vec<&Event>, Vec<&Event>) = events.iter().partition(|e| late(e));
+    counts.into_iter().for_each(|event| state.apply(event));
+    let overtaken = overtaken.into_iter().cloned().collect();
+    Replayed { events, state, faults, receipts, overtaken }
+}
+
+/// The logical time at which another writer took the run up, of each writer that had it before. A process that owns a run
+/// begins with saying so.
+fn until(events: &[Event]) -> BTreeMap<String, u64> {
+    // Who took it up later had more owners before it; its logical time may be less, where it had not heard of the other.
+    let term = |e: &Event| match e.fact.kind {
+        Kind::RunStarted { .. } => Some(0),
+        Kind::RunResumed { term, .. } => Some(term),
+        _ => None,
+    };
+    let mut taken: Vec<(u64, &Event)> = events.iter().filter_map(|e| Some((term(e)?, e))).collect();
+    taken.sort_by_key(|(term, _)| *term);
+    let taken: Vec<(&str, u64)> = taken.into_iter().map(|(_, e)| (writer(e), e.lamport)).collect();
+    let mut out = BTreeMap::new();
+    for pair in taken.windows(2) {
+        if let [(before, _), (after, at)] = pair
+            && before != after
+        {
+            out.insert((*before).to_owned(), *at);
+        }
     }
-    Replayed { events, state, faults, receipts }
+    // Who took it up again later has it again.
+    if let Some((last, _)) = taken.last() {
+        out.remove(*last);
+    }
+    out
+}
+
+/// The writer of an event.
+fn writer(e: &Event) -> &str {
+    e.id.rfind('-').and_then(|end| e.id.get(..end)).unwrap_or(&e.id)
 }
 
 /// By logical time, then by writer, then by place. Events of one id and unlike content are ordered by their lines.
 fn order(a: &Event, b: &Event) -> Ordering {
-    let writer = |e: &Event| e.id.rfind('-').unwrap_or(e.id.len());
     (a.lamport.cmp(&b.lamport))
-        .then_with(|| a.id.get(..writer(a)).cmp(&b.id.get(..writer(b))))
+        .then_with(|| writer(a).cmp(writer(b)))
         .then_with(|| a.seq.cmp(&b.seq))
         .then_with(|| a.id.cmp(&b.id))
         .then_with(|| if a == b { Ordering::Equal } else { format!("{a:?}").cmp(&format!("{b:?}")) })

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::{
-    base::{Oid, Sha256, SliceId, Timestamp},
+    base::{Oid, Sha256, SliceId, Timestamp, text::one_line},
     checks::model::Cause,
-    journal::event::{AttemptFailure, BlockReason, Cost, Finding, Verdict},
+    journal::event::{AttemptFailure, BaselineCommand, BlockReason, Cost, Finding, Verdict},
 };
 
 /// Where a slice stands.
@@ -107,12 +107,23 @@ pub struct RunState {
     pub finished: Option<Finished>,
     /// How often a process took it up again.
     pub resumes: u32,
+    /// How many owners the newest one knew before it.
+    #[serde(skip)]
+    pub term: u64,
     /// What the agents cost.
     pub cost: Cost,
     /// What other processes asked for, in order.
     pub requests: Vec<Request>,
     /// Changes of the spec that agents asked for and nobody has decided on, in order.
     pub asked: Vec<Asked>,
+    /// The slices that a person wants first, in that order.
+    pub order: Vec<SliceId>,
+    /// The slices that a person keeps from going on.
+    pub held: BTreeMap<SliceId, Held>,
+    /// That a person keeps the whole run from going on, until somebody takes it up again.
+    pub paused: Option<Held>,
+    /// What the project's own commands said of the base.
+    pub baseline: Vec<BaselineCommand>,
     /// Generations of slices that an amendment has replaced.
     pub replaced: BTreeMap<SliceId, Vec<Sha256>>,
     /// What replay could not take: illegal transitions, unknown kinds, bad lines, each with its place.
@@ -125,6 +136,26 @@ impl RunState {
     /// The version of the spec that the run works on, once it has begun.
     pub fn spec(&self) -> Option<Oid> {
         self.amended.last().copied().or(self.started.as_ref().map(|s| s.spec))
+    }
+}
+
+/// That a person keeps something from going on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Held {
+    /// Who; none where that is not known.
+    pub by: Option<String>,
+    /// Why, in their words.
+    pub why: Option<String>,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl Held {
+    /// By whom, since when and why, in words.
+    pub fn words(&self) -> String {
+        let by = self.by.as_deref().map_or("a person".into(), |by| one_line(by, 80));
+        let why = self.why.as_deref().map(|why| format!(": {}", one_line(why, 200))).unwrap_or_default();
+        format!("paused by {by} since {}{why}", self.since.human())
     }
 }
 
@@ -163,6 +194,17 @@ pub const RETRY: &str = "retry";
 /// The action of a request that hands in what a person wrote.
 pub const SUBMIT: &str = "submit";
 
+/// The action of a request that keeps a slice or the run from going on.
+pub const PAUSE: &str = "pause";
+/// The action of a request that lets it go on.
+pub const RESUME: &str = "resume";
+/// The action of a request that stops a slice or the run at once, for good.
+pub const CANCEL: &str = "cancel";
+/// The action of a request that leaves a slice out, once nobody is at work on it.
+pub const SKIP: &str = "skip";
+/// The action of a request that has a slice come before all others.
+pub const FIRST: &str = "first";
+
 /// How records name a person who builds.
 pub const BY_HAND: &str = "manual";
 
@@ -171,8 +213,10 @@ pub const BY_HAND: &str = "manual";
 pub struct Request {
     /// The id of the event that asks.
     pub id: String,
-    /// What for: pause, cancel, retry, skip, submit or reorder, and what belongs to it.
+    /// What for: pause, resume, cancel, retry, skip, submit or first.
     pub action: String,
+    /// Who asks; none where that is not known.
+    pub by: Option<String>,
     /// What a person says about it.
     pub hint: Option<String>,
     /// For which slice.
@@ -278,6 +322,9 @@ pub struct Attempt {
     pub n: u32,
     /// Who made it.
     pub provider: String,
+    /// When its agent was started last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub began: Option<Timestamp>,
     /// The agent's session.
     pub session: Option<String>,
     /// Whether the agent has ended.

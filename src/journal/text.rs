@@ -55,7 +55,7 @@ fn shorten(text: &mut String, max: usize) {
 /// The texts of a kind that people, agents and programs write freely. Names that the program goes by are not among them.
 fn texts(kind: &mut Kind) -> Vec<&mut String> {
     match kind {
-        Kind::RunResumed { reason } | Kind::RunPaused { reason } | Kind::AmendmentRequested { reason, .. } => {
+        Kind::RunResumed { reason, .. } | Kind::RunPaused { reason } | Kind::AmendmentRequested { reason, .. } => {
             vec![reason]
         }
         Kind::AgentStarted { provider, .. } => vec![provider],
@@ -74,7 +74,9 @@ fn texts(kind: &mut Kind) -> Vec<&mut String> {
         Kind::AuditFinished { findings, .. } | Kind::RepairStarted { findings } => {
             findings.iter_mut().flat_map(|f| [&mut f.about, &mut f.text]).collect()
         }
-        Kind::ControlRequested { action, hint } => [Some(action), hint.as_mut()].into_iter().flatten().collect(),
+        Kind::ControlRequested { action, by, hint } => {
+            [Some(action), by.as_mut(), hint.as_mut()].into_iter().flatten().collect()
+        }
         Kind::ControlApplied { result, .. } => vec![result],
         Kind::RunStarted { .. }
         | Kind::RunAmended { .. }

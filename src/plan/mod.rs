@@ -1,5 +1,6 @@
 //! Plans: what a spec means for a run.
 
+pub mod asked;
 pub mod model;
 pub mod schedule;
 pub mod screen;

@@ -4,6 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
 
+pub mod contracts;
+pub mod integrate;
+pub mod lane;
+
 pub use crate::store::run::Limits;
 use crate::{
     base::{Oid, Sha256, SliceId, glob, text},
@@ -48,6 +52,11 @@ impl Plan {
     /// The generation of a slice of the plan.
     pub fn generation(&self, slice: &SliceId) -> Sha256 {
         self.generations.get(slice).copied().unwrap_or_else(|| Sha256::of(slice.as_str()))
+    }
+
+    /// What stands for the whole where a slice's generation stands for a slice: the digest of the spec's version.
+    pub fn whole(&self) -> Sha256 {
+        Sha256::of(self.spec_commit.to_string())
     }
 
     /// The slices that a slice needs, directly or not, in spec order.
@@ -105,6 +114,13 @@ pub fn current<'a>(plan: &Plan, state: &'a RunState, slice: &SliceId) -> &'a Sli
     known.unwrap_or(&NOTHING)
 }
 
+/// The slices in the order in which they have their turn: those that a person wants first, then the others as the spec has
+/// them.
+pub fn ordered<'a>(plan: &'a Plan, state: &RunState) -> Vec<&'a Slice> {
+    let first = state.order.iter().filter_map(|id| plan.spec.slice(id));
+    first.chain(plan.spec.slices.iter().filter(|s| !state.order.contains(&s.id))).collect()
+}
+
 /// The digest of everything that a slice is built from: itself, its requirements' texts, its file blocks, and what the
 /// spec says for all slices. The intent's prose is guidance and not among it: a corrected word rebuilds nothing.
 pub fn generation(spec: &Spec, slice: &Slice) -> Sha256 {
@@ -139,7 +155,6 @@ pub fn refusals(spec: &Spec) -> Vec<String> {
     };
     let mut out: Vec<String> = spec.checks().filter_map(|(_, c)| unrunnable(c)).collect();
     out.extend(spec.services.iter().map(|s| format!("service `{}` would have to be started", s.id)));
-    out.extend(spec.contracts.iter().map(|c| format!("`{}` is a contract", c.path)));
     out
 }
 

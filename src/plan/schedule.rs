@@ -3,13 +3,15 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
+
 use crate::{
     base::SliceId,
     journal::{
         event::{AttemptFailure, BlockReason},
         state::{Phase, RunState, SliceState},
     },
-    plan::model::{Plan, current},
+    plan::model::{Plan, current, lane::Entries, ordered},
     spec::model::Slice,
     store::run::Limits,
 };
@@ -19,8 +21,8 @@ use crate::{
 pub struct Busy {
     /// Slices being built.
     pub building: BTreeSet<SliceId>,
-    /// The slice in the queue's lane.
-    pub landing: Option<SliceId>,
+    /// What is in the queue's lane.
+    pub lane: Entries,
     /// The audit.
     pub auditing: bool,
 }
@@ -28,12 +30,12 @@ pub struct Busy {
 impl Busy {
     /// Whether a slice is at work.
     pub fn has(&self, slice: &SliceId) -> bool {
-        self.building.contains(slice) || self.landing.as_ref() == Some(slice)
+        self.building.contains(slice) || self.lane.get(slice).is_some()
     }
 
     /// Nothing is under way.
     pub fn is_idle(&self) -> bool {
-        self.building.is_empty() && self.landing.is_none() && !self.auditing
+        self.building.is_empty() && self.lane.is_empty() && !self.auditing
     }
 }
 
@@ -44,8 +46,6 @@ pub enum Step {
     Block(SliceId, Stop),
     /// Build a slice, from its first or its next attempt on.
     Build(SliceId),
-    /// Bring a candidate onto the target.
-    Land(SliceId),
     /// Judge the whole.
     Audit,
     /// Say how it ended.
@@ -64,7 +64,7 @@ pub struct Stop {
 }
 
 /// A limit and what was used, in the limit's own unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Over {
     /// The limit's name, as a run's record has it.
     pub what: &'static str,
@@ -83,21 +83,21 @@ impl Stop {
     }
 }
 
-/// The steps that can be taken now. Steps of one answer do not depend on each other.
+/// The steps that can be taken now, but for those in the lane ([`crate::plan::model::lane::next`]). Steps of one answer do not depend on each other.
 pub fn next(plan: &Plan, state: &RunState, busy: &Busy) -> Vec<Step> {
-    if state.finished.is_some() {
+    if state.finished.is_some() || state.paused.is_some() {
         return Vec::new();
     }
     let mut steps = Vec::new();
     let mut free = (plan.limits.jobs.max(1) as usize).saturating_sub(busy.building.len());
     let mut open = false;
-    for slice in &plan.spec.slices {
+    for slice in ordered(plan, state) {
         let now = current(plan, state, &slice.id);
         if now.phase.is_final() {
             continue;
         }
         open = true;
-        if busy.building.contains(&slice.id) || busy.landing.as_ref() == Some(&slice.id) {
+        if busy.has(&slice.id) {
             continue;
         }
         let dep = |wanted: fn(Phase) -> bool| slice.deps.iter().find(|d| wanted(current(plan, state, d).phase));
@@ -108,31 +108,26 @@ pub fn next(plan: &Plan, state: &RunState, busy: &Busy) -> Vec<Step> {
                     steps.push(Step::Block(slice.id.clone(), stop));
                 } else if let Some(stop) = stop(plan, state, now).or_else(|| unpaid(plan, state, slice, now)) {
                     steps.push(Step::Block(slice.id.clone(), stop));
-                } else if free > 0 && dep(|p| !p.is_done()).is_none() {
+                } else if free > 0 && !state.held.contains_key(&slice.id) && dep(|p| !p.is_done()).is_none() {
                     free -= 1;
                     steps.push(Step::Build(slice.id.clone()));
                 }
             }
-            _ => {}
+            // What it was built on was replaced, and that came to nothing.
+            Phase::Eligible | Phase::Merging => {
+                if let Some(dep) = dep(|p| p == Phase::Blocked) {
+                    let stop = Stop::new(BlockReason::DepBlocked, format!("`{dep}` is blocked"));
+                    steps.push(Step::Block(slice.id.clone(), stop));
+                }
+            }
+            Phase::Landed | Phase::Redundant | Phase::Blocked => {}
         }
-    }
-    if busy.landing.is_none()
-        && let Some(slice) = next_landing(plan, state)
-    {
-        steps.push(Step::Land(slice));
     }
     if !open && busy.is_idle() {
         let judged = state.audit.as_ref().is_some_and(|a| a.verdict.is_some());
         steps.push(if judged { Step::Finish } else { Step::Audit });
     }
     steps
-}
-
-/// The slice to land next: the first in spec order that has a candidate and whose dependencies are on the target.
-pub fn next_landing(plan: &Plan, state: &RunState) -> Option<SliceId> {
-    let phase = |id: &SliceId| current(plan, state, id).phase;
-    let waits = |id: &SliceId| matches!(phase(id), Phase::Eligible | Phase::Merging);
-    plan.spec.slices.iter().find(|s| waits(&s.id) && s.deps.iter().all(|d| phase(d).is_done())).map(|s| s.id.clone())
 }
 
 /// Whether a slice must stop before its next attempt, and why. In order: the same change twice, its cost, the run's
@@ -170,13 +165,35 @@ pub fn stop(plan: &Plan, state: &RunState, slice: &SliceState) -> Option<Stop> {
         let text = format!("given back by the queue {} times: {why}", slice.repairs);
         return Some(Stop::new(BlockReason::Merge, text));
     }
-    // What the queue gave back had passed on its base: a repair does not use up an attempt.
-    let own = slice.counted + failed.len() as u32 - slice.repairs.min(failed.len() as u32);
+    let own = own_attempts(slice);
     if own >= limits.attempts {
         return Some(Stop::new(BlockReason::Attempts, format!("{own} attempts failed: {why}")));
     }
     None
 }
+
+/// How many attempts count against a slice. What the queue gave back had passed on its base: a repair does not use up an
+/// attempt.
+fn own_attempts(slice: &SliceState) -> u32 {
+    let failed = slice.counting().filter(|a| a.failed.is_some()).count() as u32;
+    slice.counted + failed - slice.repairs.min(failed)
+}
+
+/// What a slice has used of what it may.
+pub fn used(plan: &Plan, state: &RunState, slice: &SliceState) -> Vec<Over> {
+    let limits = &plan.limits;
+    let of = |what, limit: u64, used: u64| Over { what, limit, used };
+    let mut out = vec![
+        of(ATTEMPTS, limits.attempts.into(), own_attempts(slice).into()),
+        of(Limits::SLICE_WALL, limits.slice_wall_s, slice.worked_ms() / 1000),
+    ];
+    out.extend(limits.slice_usd_micros.map(|limit| of(Limits::SLICE_USD, limit, slice.cost.usd_micros)));
+    out.extend(limits.run_usd_micros.map(|limit| of(Limits::RUN_USD, limit, state.cost.usd_micros)));
+    out
+}
+
+/// What attempts are called where a limit is named.
+pub const ATTEMPTS: &str = "attempts";
 
 /// Whether a slice's money is used up, or the run's.
 pub fn spent(limits: &Limits, state: &RunState, slice: &SliceState) -> Option<Stop> {
@@ -199,7 +216,8 @@ fn unpaid(plan: &Plan, state: &RunState, slice: &Slice, now: &SliceState) -> Opt
     (!begun).then(|| Stop::over(Limits::RUN_USD, limit, used, text()))
 }
 
-fn dollars(micros: u64) -> String {
+/// Money, in words.
+pub fn dollars(micros: u64) -> String {
     format!("${}.{:02}", micros / 1_000_000, micros / 10_000 % 100)
 }
 

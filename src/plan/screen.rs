@@ -6,7 +6,7 @@ use crate::{
     base::{SliceId, text},
     checks,
     checks::model::{Check, CheckKind, Gate},
-    spec::model::{Slice, Spec},
+    spec::model::{Contract, ContractMode, Slice, Spec},
 };
 
 /// The most lines that the screen has.
@@ -44,6 +44,7 @@ pub fn screen(spec: &Spec, facts: &ScreenFacts) -> String {
         Section::new("Requirements", "requirements", 6, requirements),
         Section::new("Slices", "slices", 8, tree(spec)),
         Section::new("Checks", "checks", 8, checks),
+        Section::new("Contracts", "contracts", 2, contracts(spec)),
         Section::new("Baseline", "commands", 3, indented(&facts.baseline)),
         Section::new("Guessed", "guesses", 2, indented(&facts.guessed)),
         Section::new("Weakly proven", "requirements", 3, indented(&weak(spec, facts))),
@@ -126,6 +127,19 @@ fn check_line(slice: Option<&Slice>, check: &Check, facts: &ScreenFacts) -> Stri
         (true, None) => "all".into(),
     };
     format!("  {label:<6} {proves}: {}", checks::sentence(check))
+}
+
+/// The files that several slices rely on, a line each.
+fn contracts(spec: &Spec) -> Vec<String> {
+    let line = |c: &Contract| {
+        let how = match c.mode {
+            ContractMode::Literal => "every slice may add lines to it",
+            ContractMode::Semantic => "only its owner changes it",
+        };
+        let exports = if c.exports.is_empty() { String::new() } else { format!(", exports {}", c.exports.join(", ")) };
+        format!("  {}, owned by {}: {how}{exports}", c.path, c.owner)
+    };
+    spec.contracts.iter().map(line).collect()
 }
 
 /// The slices below what they come after; one with several is shown below the last and names the others.

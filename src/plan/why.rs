@@ -2,13 +2,16 @@
 
 use serde::Serialize;
 
-use super::model::{Plan, current};
+use super::{
+    model::{Plan, current, ordered},
+    schedule::{Over, used},
+};
 use crate::{
-    base::{Oid, SliceId},
+    base::{Oid, SliceId, Timestamp},
     checks::model::Cause,
     journal::{
         event::{AttemptFailure, BlockReason},
-        state::{CheckResult, Phase, RunState, SliceState},
+        state::{CheckResult, Held, Phase, RunState, SliceState},
     },
     spec::model::Slice,
 };
@@ -92,6 +95,50 @@ pub enum Because {
         /// Why.
         why: String,
     },
+    /// A person keeps it from going on, or, where no slice is named, the whole run.
+    Paused {
+        /// The slice; none for the run.
+        slice: Option<SliceId>,
+        /// Who, since when, and why.
+        held: Held,
+    },
+    /// A person asked for something that was not done yet.
+    Asked {
+        /// What for.
+        action: String,
+        /// Who.
+        by: Option<String>,
+    },
+    /// An agent is at work on it, or its checks run.
+    AtWork {
+        /// Which attempt.
+        attempt: u32,
+        /// Who makes it.
+        provider: String,
+        /// Since when.
+        since: Option<Timestamp>,
+    },
+    /// It waits for a person who builds it by hand.
+    ByHand {
+        /// Which attempt.
+        attempt: u32,
+    },
+    /// It is merged and under test.
+    Testing {
+        /// The merge.
+        commit: Oid,
+        /// What it was merged with.
+        on: Oid,
+        /// The slices whose merges under test that contains.
+        after: Vec<SliceId>,
+    },
+    /// What it may use up, and what it has.
+    Used {
+        /// Each limit that something was used of.
+        limits: Vec<Over>,
+    },
+    /// Nothing keeps it: it is begun next.
+    Ready,
     /// It waits in the queue until these have landed, which come before it.
     Queued {
         /// The slices.
@@ -126,6 +173,10 @@ pub enum Next {
     Wait,
     /// Go on with the run.
     Resume,
+    /// Let the slice go on.
+    LetGo,
+    /// Hand in what was built by hand.
+    Submit,
     /// Have these slices begin anew, with a hint.
     Retry {
         /// The slices: itself, or what it is blocked for.
@@ -141,13 +192,23 @@ pub enum Next {
 pub fn why(plan: &Plan, state: &RunState, slice: &Slice, standing: Standing) -> Why {
     let now = current(plan, state, &slice.id);
     let phase = now.phase;
-    let because = match phase {
+    let mut because = match phase {
         Phase::Landed => landed(now),
         Phase::Redundant => vec![Because::Redundant { why: now.redundant.clone().unwrap_or_default() }],
         Phase::Blocked => blocked(plan, state, slice, now),
-        Phase::Eligible | Phase::Merging => queued(plan, state, slice),
+        Phase::Eligible | Phase::Merging => queued(plan, state, slice, now),
         Phase::Pending | Phase::Building | Phase::Checking => open(plan, state, slice, now),
     };
+    if !phase.is_done() {
+        let limits: Vec<Over> = used(plan, state, now).into_iter().filter(|over| over.used > 0).collect();
+        because.extend((!limits.is_empty()).then_some(Because::Used { limits }));
+    }
+    if !phase.is_final() && state.finished.is_none() {
+        because.splice(0..0, people(state, &slice.id));
+    }
+    if because.is_empty() {
+        because.push(Because::Ready);
+    }
     Why { slice: slice.id.clone(), phase, because, next: next(plan, state, slice, now, standing) }
 }
 
@@ -174,16 +235,55 @@ fn blocked(plan: &Plan, state: &RunState, slice: &Slice, now: &SliceState) -> Ve
     out
 }
 
-fn queued(plan: &Plan, state: &RunState, slice: &Slice) -> Vec<Because> {
-    let waits = |s: &&Slice| matches!(current(plan, state, &s.id).phase, Phase::Eligible | Phase::Merging);
-    let before = plan.spec.slices.iter().take_while(|s| s.id != slice.id).filter(waits);
+/// What people want of it.
+fn people(state: &RunState, slice: &SliceId) -> Vec<Because> {
+    let paused = |slice: Option<&SliceId>, held: &Held| Because::Paused { slice: slice.cloned(), held: held.clone() };
+    let of_run = state.paused.iter().map(|held| paused(None, held));
+    let of_slice = state.held.get(slice).map(|held| paused(Some(slice), held));
+    let open = state.requests.iter().filter(|r| r.result.is_none() && r.slice.as_ref().is_none_or(|s| s == slice));
+    let asked = open.map(|r| Because::Asked { action: r.action.clone(), by: r.by.clone() });
+    of_run.chain(of_slice).chain(asked).collect()
+}
+
+/// The slices whose merges under test a commit contains, first to last.
+fn beneath(plan: &Plan, state: &RunState, commit: Oid) -> Vec<SliceId> {
+    let merging = |s: &&Slice| current(plan, state, &s.id).phase == Phase::Merging;
+    let mut left: Vec<&Slice> = plan.spec.slices.iter().filter(merging).collect();
+    let (mut at, mut out) = (commit, Vec::new());
+    let merge = |s: &&Slice| current(plan, state, &s.id).merge.clone();
+    while let Some(i) = left.iter().position(|s| merge(s).is_some_and(|m| m.commit == at)) {
+        let slice = left.remove(i);
+        out.insert(0, slice.id.clone());
+        at = merge(&slice).map_or(at, |m| m.tip);
+    }
+    out
+}
+
+fn queued(plan: &Plan, state: &RunState, slice: &Slice, now: &SliceState) -> Vec<Because> {
+    let waits = |s: &&&Slice| {
+        let queued = matches!(current(plan, state, &s.id).phase, Phase::Eligible | Phase::Merging);
+        queued && !state.held.contains_key(&s.id)
+    };
+    let all = ordered(plan, state);
+    let before = all.iter().take_while(|s| s.id != slice.id).filter(waits);
     let mut out = needs(plan, state, slice);
+    if let Some(merge) = now.merge.as_ref().filter(|_| now.phase == Phase::Merging) {
+        let after = beneath(plan, state, merge.tip);
+        out.push(Because::Testing { commit: merge.commit, on: merge.tip, after });
+        return out;
+    }
     out.push(Because::Queued { behind: before.map(|s| s.id.clone()).collect() });
     out
 }
 
 fn open(plan: &Plan, state: &RunState, slice: &Slice, now: &SliceState) -> Vec<Because> {
     let mut out = needs(plan, state, slice);
+    if let Some(open) = now.open_attempt().filter(|_| state.finished.is_none()) {
+        out.push(match now.by_hand() {
+            Some(_) => Because::ByHand { attempt: open.n },
+            None => Because::AtWork { attempt: open.n, provider: open.provider.clone(), since: open.began },
+        });
+    }
     let building = |s: &&Slice| matches!(current(plan, state, &s.id).phase, Phase::Building | Phase::Checking);
     let busy = plan.spec.slices.iter().filter(building).count();
     if out.is_empty() && now.phase == Phase::Pending && busy >= plan.limits.jobs.max(1) as usize {
@@ -255,6 +355,9 @@ fn next(plan: &Plan, state: &RunState, slice: &Slice, now: &SliceState, standing
     }
     if now.phase != Phase::Blocked {
         return match standing {
+            Standing::AtWork | Standing::Interrupted if state.held.contains_key(&slice.id) => Next::LetGo,
+            Standing::AtWork if state.paused.is_some() => Next::Resume,
+            Standing::AtWork if now.by_hand().is_some() => Next::Submit,
             Standing::AtWork => Next::Wait,
             Standing::Interrupted => Next::Resume,
             Standing::Finished => Next::Run,

@@ -1,4 +1,5 @@
-//! The merge queue: one candidate at a time is merged with the tip, tested as exactly the commit that lands, and lands.
+//! The merge queue: a candidate is merged with the commit that it is to stand on, tested as exactly the commit that lands, and
+//! lands once that is where the target is. Which candidate, and when: [`crate::plan::model::lane`].
 
 use crate::{
     base::{Exit, Failure, Oid, Point, SliceId, glob, text},
@@ -9,17 +10,18 @@ use crate::{
         event::{AttemptFailure, Fact, Kind},
         state::{CheckResult, Merge, RunState, SliceState},
     },
-    plan::model::{Plan, current},
+    plan::model::{
+        Plan, contracts, current,
+        integrate::{self, Integration},
+        lane::Stage,
+    },
     spec::model::{CrossCheck, Slice},
-    store::lane::{Lane, Tip},
+    store::lane::Lane,
 };
 
 pub mod message;
 pub mod receipt;
 use receipt::{Proof, Receipt};
-
-/// How often a landing tries again after somebody else moved the target.
-const RACES: u32 = 20;
 
 /// The queue of one run.
 pub struct Queue<'a> {
@@ -67,64 +69,31 @@ struct Due<'s> {
     early: bool,
 }
 
-/// A merge whose tree passed every check that was due: nothing else can land.
-struct Tested {
-    merge: Merge,
-    results: Vec<CheckResult>,
-}
-
 impl Queue<'_> {
-    /// Lands the candidate of a slice, or gives it back to its agent with the reason.
-    pub async fn land(&self, slice: &Slice) -> Result<(), Failure> {
-        for _ in 0..RACES {
-            let now = self.gate.log.read(|state| current(self.plan, state, &slice.id).clone());
-            let Some(candidate) = now.candidate else {
-                return Err(Failure::new(Exit::Internal, format!("slice `{}` has no candidate", slice.id)));
-            };
-            let tip = self.lane.tip()?;
-            let Some(tested) = self.test(slice, &now, candidate, &tip).await? else { return Ok(()) };
-            self.gate.site.world.faults.hit(Point::QueueLandBeforeSwap)?;
-            match self.lane.land(&tip, tested.merge.commit)? {
-                Swap::Done => {
-                    self.gate.site.world.faults.hit(Point::QueueLandAfterSwap)?;
-                    self.receipt(slice, &tested.merge, &tested.results)?;
-                    self.gate.site.world.faults.hit(Point::QueueLandAfterReceipt)?;
-                    return Ok(());
-                }
-                // The target moved under the tests: what was tested is not what would land.
-                Swap::Lost { .. } => self.lane.unpin_all()?,
-            }
-        }
-        let text =
-            format!("the target {} moved {RACES} times while slice `{}` was under test", self.lane.branch(), slice.id);
-        Err(Failure::new(Exit::Internal, text).hint(format!("git otto resume {}", self.gate.run)))
-    }
-
-    /// Records a landing that a dead process made without saying so.
-    pub fn recover(&self, slice: &Slice, merge: &Merge) -> Result<(), Failure> {
-        let now = self.gate.log.read(|state| current(self.plan, state, &slice.id).clone());
-        let round = format!("queue-{}", merge.round);
-        let results = now.attempts.iter().flat_map(|a| &a.checks).filter(|r| r.round == round && r.tree == merge.tree);
-        let results: Vec<CheckResult> = results.cloned().collect();
-        self.receipt(slice, merge, &results)
-    }
-
-    /// Merges, and runs what is due on the merged tree; none if the slice goes back to its agent.
-    async fn test(
+    /// Merges the candidate of a slice with a commit, and runs what is due on the merged tree when it lands there: after the
+    /// slices that are `ahead`. What is under test is told.
+    pub async fn test(
         &self,
         slice: &Slice,
-        now: &SliceState,
-        candidate: Oid,
-        tip: &Tip,
-    ) -> Result<Option<Tested>, Failure> {
+        on: Oid,
+        ahead: &[SliceId],
+        tell: &(dyn Fn(Stage) + Send + Sync),
+    ) -> Result<(), Failure> {
+        let now = self.now(slice);
+        let Some(candidate) = now.candidate else {
+            return Err(Failure::new(Exit::Internal, format!("slice `{}` has no candidate", slice.id)));
+        };
         let repo = self.gate.repo();
-        let merged = match repo.merge(tip.commit, candidate)? {
+        let makers = self.gate.log.read(|state| integrate::makers(self.plan, state));
+        let (plan, makers) = (self.plan, &makers);
+        let both = Integration { repo, plan, makers, slice: &slice.id, tip: on, candidate };
+        let merged = match both.merge()? {
             Merged::Clean(tree) => tree,
             Merged::Conflict(paths) => {
                 let paths: Vec<_> = paths.iter().map(|p| format!("`{p}`")).collect();
                 let detail = format!("it conflicts with the target in {}", paths.join(", "));
-                self.give_back(slice, now, AttemptFailure::Conflict, detail)?;
-                return Ok(None);
+                tell(Stage::Failed(AttemptFailure::Conflict, detail));
+                return Ok(());
             }
         };
         let tree = match &self.working_copy {
@@ -134,43 +103,101 @@ impl Queue<'_> {
             }
             None => merged,
         };
-        let tip_tree = repo.read_commit(tip.commit)?.tree;
-        let touched: Vec<BString> = repo.diff_trees(tip_tree, tree)?.into_iter().map(|c| c.path).collect();
-        let (due, cross) = self.gate.log.read(|state| self.due(state, slice, &touched));
+        let before = repo.read_commit(on)?.tree;
+        let touched: Vec<BString> = repo.diff_trees(before, tree)?.into_iter().map(|c| c.path).collect();
+        let bearing = self.gate.log.read(|state| {
+            let done = |id: &SliceId| self.is_done(state, ahead, id);
+            contracts::bearing(&self.plan.spec, slice, &touched, &done)
+        });
+        let broken = contracts::broken(repo, tree, &bearing)?;
+        if !broken.is_empty() {
+            tell(Stage::Failed(AttemptFailure::Integration, broken.join("; ")));
+            return Ok(());
+        }
+        let (due, cross) = self.gate.log.read(|state| self.due(state, slice, ahead, &touched));
         let cross = self.cross_base(cross).await?;
-        let commit = self.commit(slice, tip.commit, candidate, tree, due.len() + cross.len())?;
+        let commit = self.commit(slice, on, candidate, tree, due.len() + cross.len())?;
         let round = now.merge.as_ref().map_or(1, |m| m.round + 1);
         let attempt = now.attempts.last().map_or(0, |a| a.n);
         self.lane.pin(commit)?;
         self.gate.site.world.faults.hit(Point::QueueMergeAfter)?;
-        let merge = Merge { candidate, tip: tip.commit, commit, tree, round };
-        let started = Kind::MergeStarted { candidate, tip: tip.commit, commit, tree, round };
-        self.gate.log.record(&[self.fact(slice, attempt, started)])?;
+        self.record(slice, &now, Kind::MergeStarted { candidate, tip: on, commit, tree, round })?;
+        tell(Stage::Testing(commit));
         let checks: Vec<&Check> = due.into_iter().chain(cross).collect();
-        let name = format!("queue-{round}");
         let r#gen = self.plan.generation(&slice.id);
-        let round = Round { slice: Some(&slice.id), r#gen, attempt, name, tree, overlay: Vec::new() };
+        let round = Round { slice: Some(&slice.id), r#gen, attempt, name: in_queue(round), tree, overlay: Vec::new() };
         let results = self.gate.round(&round, &checks).await?;
         self.gate.site.world.faults.hit(Point::QueueChecksAfter)?;
         let bad = not_green(&results);
         if bad.is_empty() {
-            return Ok(Some(Tested { merge, results }));
+            tell(Stage::Passed(commit));
+            return Ok(());
         }
-        self.lane.unpin_all()?;
         let detail =
             format!("on the target with slice `{}` merged in: {bad}{}", slice.id, self.broken(&checks, &results));
-        self.give_back(slice, now, AttemptFailure::Integration, detail)?;
-        Ok(None)
+        tell(Stage::Failed(AttemptFailure::Integration, detail));
+        Ok(())
     }
 
-    /// The checks due on an integrated tree: the slice's, those of every landed slice that owns a touched path, and the
-    /// cross-slice checks whose slices are complete with this one, or that must hold on the way there as well.
-    fn due<'s>(&'s self, state: &RunState, slice: &'s Slice, touched: &[BString]) -> (Vec<&'s Check>, Vec<Due<'s>>) {
-        let done = |id: &SliceId| current(self.plan, state, id).phase.is_done();
+    /// Lands the tested merge of a slice, if the target is where that was tested on; gives the target's new value.
+    pub fn land(&self, slice: &Slice, commit: Oid) -> Result<Option<Oid>, Failure> {
+        let tip = self.lane.tip()?;
+        let tested = self.now(slice).merge.filter(|m| m.commit == commit && m.tip == tip.commit);
+        let Some(merge) = tested else { return Ok(None) };
+        self.gate.site.world.faults.hit(Point::QueueLandBeforeSwap)?;
+        match self.lane.land(&tip, commit)? {
+            Swap::Done => {
+                self.gate.site.world.faults.hit(Point::QueueLandAfterSwap)?;
+                self.receipt(slice, &merge)?;
+                self.gate.site.world.faults.hit(Point::QueueLandAfterReceipt)?;
+                Ok(Some(commit))
+            }
+            // The target moved under the tests: what was tested is not what would land.
+            Swap::Lost { .. } => Ok(None),
+        }
+    }
+
+    /// Gives the candidate of a slice back to its agent, with the reason.
+    pub fn give_back(&self, slice: &Slice, reason: AttemptFailure, detail: String) -> Result<(), Failure> {
+        self.let_go(slice)?;
+        self.record(slice, &self.now(slice), Kind::MergeRepair { reason, detail })
+    }
+
+    /// Lets the merge of a slice go: it does not land.
+    pub fn let_go(&self, slice: &Slice) -> Result<(), Failure> {
+        match self.now(slice).merge {
+            Some(merge) => Ok(self.lane.unpin(merge.commit)?),
+            None => Ok(()),
+        }
+    }
+
+    fn now(&self, slice: &Slice) -> SliceState {
+        self.gate.log.read(|state| current(self.plan, state, &slice.id).clone())
+    }
+
+    /// Whether a slice is on the target, or will be once those `ahead` have landed.
+    fn is_done(&self, state: &RunState, ahead: &[SliceId], id: &SliceId) -> bool {
+        ahead.contains(id) || current(self.plan, state, id).phase.is_done()
+    }
+
+    /// The checks due on an integrated tree: the slice's, those of every landed slice that owns a touched path, the probes of
+    /// contracts that the change bears on, and the cross-slice checks whose slices are complete with this one, or that must
+    /// hold on the way there as well. What is `ahead` counts as landed.
+    fn due<'s>(
+        &'s self,
+        state: &RunState,
+        slice: &'s Slice,
+        ahead: &[SliceId],
+        touched: &[BString],
+    ) -> (Vec<&'s Check>, Vec<Due<'s>>) {
+        let done = |id: &SliceId| self.is_done(state, ahead, id);
         let owns = |s: &Slice| touched.iter().any(|p| glob::any(&s.owned_paths, p));
         let spec = &self.plan.spec;
         let landed = spec.slices.iter().filter(|s| s.id != slice.id && done(&s.id) && owns(s));
-        let own = std::iter::once(slice).chain(landed).flat_map(|s| &s.checks).collect();
+        let mut own: Vec<&Check> = std::iter::once(slice).chain(landed).flat_map(|s| &s.checks).collect();
+        let there = |id: &SliceId| *id == slice.id || done(id);
+        let probes = contracts::probes(spec, &contracts::bearing(spec, slice, touched, &done), &there);
+        own.extend(probes.into_iter().filter(|p| !own.iter().any(|c| c.id == p.id)).collect::<Vec<_>>());
         let complete = |ids: &[SliceId]| ids.iter().all(|id| *id == slice.id || done(id));
         let keeps = |c: &Check| c.gate == When::Keeps && !(c.is_baseline() && self.full == Full::Final);
         let due = |c: &'s CrossCheck| {
@@ -219,8 +246,11 @@ impl Queue<'_> {
         Ok(repo.write_signed_commit(&commit)?)
     }
 
-    fn receipt(&self, slice: &Slice, merge: &Merge, results: &[CheckResult]) -> Result<(), Failure> {
-        let now = self.gate.log.read(|state| current(self.plan, state, &slice.id).clone());
+    /// Records a landing with its receipt, also one that a dead process made without saying so.
+    pub fn receipt(&self, slice: &Slice, merge: &Merge) -> Result<(), Failure> {
+        let now = self.now(slice);
+        let round = in_queue(merge.round);
+        let results = now.attempts.iter().flat_map(|a| &a.checks).filter(|r| r.round == round && r.tree == merge.tree);
         let known: Vec<&Check> = self.plan.spec.checks().map(|(_, c)| c).collect();
         let cross = self.gate.log.read(|state| state.checks.clone());
         let earlier: Vec<&CheckResult> =
@@ -237,7 +267,7 @@ impl Queue<'_> {
             base,
             candidate: merge.candidate,
             tested_tree: merge.tree,
-            checks: results.iter().filter_map(proof).collect(),
+            checks: results.filter_map(proof).collect(),
             agent: last.map(|a| a.provider.clone()).unwrap_or_default(),
             cost: now.cost,
         };
@@ -247,18 +277,17 @@ impl Queue<'_> {
         Ok(self.gate.log.record_with_note(&[fact], Some((merge.commit, &receipt.note())))?)
     }
 
-    fn give_back(
-        &self,
-        slice: &Slice,
-        now: &SliceState,
-        reason: AttemptFailure,
-        detail: String,
-    ) -> Result<(), Failure> {
+    fn record(&self, slice: &Slice, now: &SliceState, kind: Kind) -> Result<(), Failure> {
         let attempt = now.attempts.last().map_or(0, |a| a.n);
-        Ok(self.gate.log.record(&[self.fact(slice, attempt, Kind::MergeRepair { reason, detail })])?)
+        Ok(self.gate.log.record(&[self.fact(slice, attempt, kind)])?)
     }
 
     fn fact(&self, slice: &Slice, attempt: u32, kind: Kind) -> Fact {
         Fact::slice(&slice.id, self.plan.generation(&slice.id), (attempt > 0).then_some(attempt), kind)
     }
+}
+
+/// What the results of a try of the queue are filed under.
+fn in_queue(round: u32) -> String {
+    format!("queue-{round}")
 }

@@ -1,17 +1,21 @@
 //! Putting right what a dead process left of a run, before it goes on: git is the judge of what happened.
 
+use std::path::Path;
+
 use crate::{
     base::{
-        Failure, SliceId,
+        Failure, Oid, Point, RunId, SliceId,
         procs::{self, ProcId},
     },
-    gate::Gate,
+    gate::{self, Away, Gate, Owner},
+    git::Repo,
     journal::{
         event::{Fact, Kind},
-        state::{Merge, Phase},
+        state::{Merge, Phase, RunState},
     },
     plan::model::{Plan, current},
-    store::{lane::Lane, run},
+    spec::model::Spec,
+    store::{Store, lane::Lane},
     workspace::{self, Left},
 };
 
@@ -46,12 +50,16 @@ impl Repairs {
 
 /// Compares the journal with git.
 pub fn survey(gate: &Gate, plan: &Plan, lane: &Lane) -> Result<Repairs, Failure> {
-    let repo = gate.repo();
     let tip = lane.tip()?.commit;
-    let (workspaces, orphans) = (workspace::leftovers(&gate.site.root)?, procs::orphans(&gate.site.root)?);
+    gate.log.read(|state| examine(gate.repo(), &gate.site.root, plan, state, tip))
+}
+
+/// The same without owning the run, whose folder is `root` and whose target is at `tip`.
+pub fn examine(repo: &Repo, root: &Path, plan: &Plan, state: &RunState, tip: Oid) -> Result<Repairs, Failure> {
+    let (workspaces, orphans) = (workspace::leftovers(root)?, procs::orphans(root)?);
     let mut repairs = Repairs { workspaces, orphans, ..Default::default() };
     for slice in &plan.spec.slices {
-        let now = gate.log.read(|state| current(plan, state, &slice.id).clone());
+        let now = current(plan, state, &slice.id);
         let Some(merge) = now.merge.as_ref().filter(|_| now.phase == Phase::Merging) else { continue };
         // A merge that the target does not contain may be gone from the repository: then it did not land.
         let there = repo.read_commit(merge.commit).is_ok() && repo.is_ancestor(merge.commit, tip)?;
@@ -60,46 +68,59 @@ pub fn survey(gate: &Gate, plan: &Plan, lane: &Lane) -> Result<Repairs, Failure>
     Ok(repairs)
 }
 
-/// Keeps what agents had written that work no more, before their workspaces go, and removes these; says so in words. A
-/// workspace that cannot be read any more is no reason to go on never. People keep their workspaces as they are.
-pub fn keep(gate: &Gate, plan: &Plan, left: impl IntoIterator<Item = Left>) -> Result<Vec<String>, Failure> {
+/// Keeps what was written in workspaces that nobody works in any more, and lets these go; says so in words.
+pub fn keep(
+    store: &Store,
+    run: &RunId,
+    spec: &Spec,
+    left: impl IntoIterator<Item = Left>,
+) -> Result<Vec<String>, Failure> {
     let mut told = Vec::new();
-    for one in left.into_iter().filter(|l| !l.is_theirs()) {
-        let Left { of, base, workspace } = one;
-        // What the intent itself carries is not lost.
-        let literate = plan.spec.files.iter().any(|f| f.slice == of.slice);
-        if let Some(slice) = plan.spec.slice(&of.slice).filter(|_| !literate) {
-            match workspace.snapshot(gate.repo(), &slice.owned_paths) {
-                Ok(snapshot) if snapshot.changes.is_empty() => {}
-                Ok(snapshot) => {
-                    run::keep_wip(&gate.site.store, &gate.run, &of.slice, base, snapshot.tree, &of.left_behind())?;
-                    told.push(format!("keep what the agent of `{}` had written", of.slice));
-                }
-                Err(e) => told.push(format!("what the agent of `{}` had written cannot be read: {e}", of.slice)),
+    for one in left {
+        let slice = one.of.slice.clone();
+        match put_away(store, run, spec, one)? {
+            Away::Gone => {}
+            Away::Kept => told.push(format!("keep what the agent of `{slice}` had written")),
+            Away::Aside(dir, why) => {
+                told.push(format!(
+                    "what the agent of `{slice}` had written cannot all be kept ({why}): {}",
+                    stays(&dir)
+                ));
             }
         }
-        workspace.remove(&gate.site.world)?;
     }
     Ok(told)
 }
 
-/// Removes the workspaces of people whose slices are done. What they wrote in them and did not hand in is kept.
-pub fn clear(gate: &Gate, plan: &Plan) -> Result<(), Failure> {
-    let repo = gate.repo();
-    for Left { of, base, workspace } in workspace::left(repo, &gate.site.root)? {
-        let commits: Vec<_> = gate.log.read(|state| {
-            let attempts = state.slices.get(&of.slice).map(|s| s.attempts.as_slice()).unwrap_or_default();
-            attempts.iter().filter_map(|a| a.commit).collect()
-        });
-        let owned = plan.spec.slice(&of.slice).map(|s| s.owned_paths.clone()).unwrap_or_default();
-        let found = workspace.snapshot(repo, &owned)?;
-        let taken = commits.iter().any(|c| repo.read_commit(*c).is_ok_and(|c| c.tree == found.tree));
-        if !found.changes.is_empty() && !taken {
-            run::keep_wip(&gate.site.store, &gate.run, &of.slice, base, found.tree, &of.left_behind())?;
-        }
-        workspace.remove(&gate.site.world)?;
+/// The same with one of them; what became of it.
+pub fn put_away(store: &Store, run: &RunId, spec: &Spec, left: Left) -> Result<Away, Failure> {
+    let Left { of, base, workspace } = left;
+    let owned = spec.slice(&of.slice).map(|s| s.owned_paths.clone()).unwrap_or_default();
+    let whose = Owner { of: &of, base, literate: spec.files.iter().any(|f| f.slice == of.slice) };
+    let found = workspace.snapshot(&store.repo, &owned);
+    gate::put_away(store, run, whose, workspace, found)
+}
+
+/// The same, in a run's folder, with all that is left there; checkouts go. People keep their workspaces as they are.
+pub fn clear_folder(store: &Store, run: &RunId, spec: &Spec, root: &Path) -> Result<Vec<String>, Failure> {
+    let left = workspace::left(&store.repo, root)?.into_iter().filter(|l| !l.is_theirs());
+    let mut told = keep(store, run, spec, left)?;
+    for dir in workspace::set_unreadable_aside(&store.repo, &store.world, root)? {
+        told.push(format!("a workspace cannot be read any more: {}", stays(&dir)));
     }
-    Ok(())
+    workspace::sweep(&store.world, root)?;
+    Ok(told)
+}
+
+/// That a folder stays. Journals travel: where it is on this machine is said by the command only.
+fn stays(dir: &Path) -> String {
+    format!("it stays as {} (git otto gc -n says where)", dir.file_name().unwrap_or_default().display())
+}
+
+/// Lets the workspaces of people go whose slices are done. What they wrote in them and did not hand in is kept.
+pub fn clear(gate: &Gate, plan: &Plan) -> Result<Vec<String>, Failure> {
+    let left = workspace::left(gate.repo(), &gate.site.root)?;
+    keep(&gate.site.store, &gate.run, &plan.spec, left)
 }
 
 /// Performs the repairs; `record_landing` writes the landing and its receipt.
@@ -125,9 +146,9 @@ pub fn perform(
         }
     }
     lane.unpin_all()?;
-    actions.extend(keep(gate, plan, workspace::left(gate.repo(), &gate.site.root)?)?);
-    workspace::sweep(&gate.site.world, &gate.site.root)?;
+    actions.extend(clear_folder(&gate.site.store, &gate.run, &plan.spec, &gate.site.root)?);
     if !actions.is_empty() {
+        gate.site.world.faults.hit(Point::RecoverBeforeEvent)?;
         gate.log.record(&[Fact::run(Kind::RecoveryPerformed { actions })])?;
     }
     Ok(())

@@ -10,6 +10,7 @@ use super::{Confined, Level, Rules};
 use crate::base::{
     World,
     procs::{self, Bounds, Ended, Spec, find_on_path},
+    scratch,
     text::one_line,
 };
 
@@ -110,7 +111,7 @@ struct Trial(tempfile::TempDir);
 
 impl Trial {
     fn new() -> std::io::Result<Trial> {
-        let trial = Trial(tempfile::tempdir()?);
+        let trial = Trial(scratch::folder()?);
         std::fs::create_dir(trial.0.path().join("tmp"))?;
         std::fs::write(trial.secret(), "")?;
         Ok(trial)

@@ -478,6 +478,12 @@ impl Spec {
         self.slices.iter().find(|s| &s.id == id)
     }
 
+    /// The patterns of files that every slice may add lines to: the shared scaffold, and literal contracts.
+    pub fn adding(&self) -> Vec<String> {
+        let literal = self.contracts.iter().filter(|c| c.mode == ContractMode::Literal);
+        self.shared_scaffold.iter().chain(literal.map(|c| &c.path)).cloned().collect()
+    }
+
     /// The digests of the contents that it names: file blocks and files of checks.
     pub fn contents(&self) -> impl Iterator<Item = Sha256> {
         let judges = self.checks().flat_map(|(_, check)| check.files.values().copied());

@@ -147,7 +147,9 @@ impl Explain for Error {
             Error::Record(v) => Some(v.hint.clone()),
             Error::TooNew { .. } => Some("install a newer git otto".into()),
             Error::Moved { spec, .. } => Some(format!("git otto log {spec}")),
-            Error::Locked { elsewhere: true, spec, .. } => Some(format!("git otto resume {spec} --take-over")),
+            Error::Locked { elsewhere: true, spec, .. } => {
+                Some(format!("git otto resume {spec} --take-over    (only if that machine works on it no more)"))
+            }
             Error::Locked { .. } | Error::LeaseLost { .. } => Some("git otto status".into()),
             _ => None,
         }

@@ -114,6 +114,14 @@ impl Lane {
         Ok(self.store.create_once(&names::pin(&self.run, commit), commit, "under test")?)
     }
 
+    /// Drops the pin of a commit that is no longer under test.
+    pub fn unpin(&self, commit: Oid) -> Result<(), Error> {
+        let edit = RefEdit { name: names::pin(&self.run, commit), old: Old::Is(commit), new: None };
+        // Without a pin there is nothing to drop.
+        self.store.swap(&[edit], "no longer under test")?;
+        Ok(())
+    }
+
     /// Drops the pins of commits that are no longer under test.
     pub fn unpin_all(&self) -> Result<(), Error> {
         for (name, at) in self.store.repo.refs().list(&names::pin_prefix(&self.run))? {
@@ -131,6 +139,7 @@ impl Lane {
         }
         let pin = names::pin(&self.run, commit);
         edits.push(RefEdit { name: pin, old: Old::Is(commit), new: None });
+        self.lease.be_sure()?;
         Ok(self.lease.swap(&edits, "land")?)
     }
 

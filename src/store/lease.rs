@@ -6,12 +6,14 @@
 //! 3. the lease `refs/otto/lease/<run>`: a commit that nobody else can make (a nonce is in it), so that two processes
 //!    that create the same ref cannot both believe to have won. Its tree holds `lease.json`.
 //!
-//! Landing verifies the lease in the same transaction.
+//! Landing verifies the lease in the same transaction. Where several machines share a remote, the lease is claimed there,
+//! too ([`Claim`]): an owner on another machine that is silent for too long is followed only by whoever swaps it there, and
+//! without such a remote only on request.
 
 use std::{
     fmt,
     path::PathBuf,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -24,13 +26,22 @@ use crate::{
         procs::ProcId,
     },
     git::{BStr, BString, Mode, NewCommit, Old, RefEdit, Repo, Swap},
-    store::{Error, Result, Store, names, pretty},
+    store::{
+        Error, Result, Store,
+        claim::{self, Claim, Set},
+        names, pretty,
+    },
 };
 
 /// How often an owner says that it lives.
 pub const HEARTBEAT: Duration = Duration::from_secs(60);
 /// How long after its last sign of life an owner on another machine counts as alive.
 pub const STALE: Duration = Duration::from_secs(15 * 60);
+/// How far the clocks of two machines may be apart.
+pub const SKEW: Duration = Duration::from_secs(2 * 60);
+
+/// How often others may be faster at the remote.
+const RACES: usize = 8;
 
 /// `lease.json`, format 1: who owns a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +61,17 @@ pub struct Tenure {
     pub expires: Timestamp,
     /// What it runs: a run id; a command where no run exists yet.
     pub run: String,
+    /// How many owners the run had before, as far as this one knew: who follows has a larger one.
+    #[serde(default)]
+    pub term: u64,
+}
+
+impl Tenure {
+    /// Whether this one counts where both are claimed: as the later sign of life of the same owner, or as who followed.
+    pub fn succeeds(&self, other: &Tenure) -> bool {
+        let order = |t: &Tenure| (t.term, t.started, t.nonce.clone());
+        if self.nonce == other.nonce { self.expires > other.expires } else { order(self) > order(other) }
+    }
 }
 
 impl fmt::Display for Tenure {
@@ -120,56 +142,133 @@ impl SpecLock {
         }
         let file = format!("target-{}.lock", Sha256::of(target).short());
         let target = flock(store, file, &self.spec, format!("the target {target}"), run.as_str())?;
+        let owned = Taking { store, run, take_over }.take()?;
+        Ok(Lease { owned, _target: target, _spec: self.lock })
+    }
+}
+
+/// The taking of a lease, under the locks.
+struct Taking<'a> {
+    store: &'a Store,
+    run: &'a RunId,
+    take_over: bool,
+}
+
+impl Taking<'_> {
+    fn take(&self) -> Result<Owned> {
+        let (store, run) = (self.store, self.run);
+        let nonce = store.world.ids.hex(32)?;
+        let claim = claim::remote(&store.repo)?.map(|remote| Arc::new(Claim::new(store, run, remote, nonce.clone())));
+        // What the remote says counts; where it does not answer, what was fetched.
+        let there = claim.as_ref().and_then(|claim| claim.look().ok());
         let found = store.repo.refs().read(&names::lease(run))?;
-        let busy = |holder: Option<Tenure>, elsewhere: bool| Error::Locked {
-            what: format!("the run {run}"),
-            holder: holder.map(Box::new),
-            elsewhere,
-            spec: run.spec().clone(),
-        };
-        if let Some(oid) = found {
-            match (load(&store.repo, oid).map(|t| judge(store, t)), take_over) {
-                // A lease of this very process is one that it dropped: it has the flock, so nothing else of it runs.
-                (Ok(Owner::Live(t)), _) if t.proc != store.world.procs.me() => return Err(busy(Some(t), false)),
-                (Ok(Owner::Elsewhere(t)), false) => return Err(busy(Some(t), true)),
-                // Nobody can tell whose it is: only a person can say that it does not matter.
-                (Err(Error::Malformed { .. } | Error::TooNew { .. }), false) => return Err(busy(None, true)),
-                (Err(e @ (Error::Git(_) | Error::Io(_))), false) => return Err(e),
-                _ => {}
+        if let Some((oid, tenure)) = there.as_ref().and_then(Option::as_ref)
+            && let Some(refused) = self.refuse(tenure.clone(), true)
+        {
+            self.note(found, Some(*oid))?;
+            return Err(refused);
+        }
+        let before = found.map(|oid| self.read(oid)).transpose()?;
+        if let Some(tenure) = &before {
+            // What was fetched of another machine's is older than what the remote has just said.
+            let is_here = tenure.as_ref().is_some_and(|t| t.host == store.world.procs.host());
+            if let Some(refused) = self.refuse(tenure.clone(), false).filter(|_| is_here || there.is_none()) {
+                return Err(refused);
             }
         }
+        let known = [before.flatten(), there.clone().flatten().and_then(|(_, tenure)| tenure)];
+        let term = known.iter().flatten().map(|t| t.term.saturating_add(1)).max().unwrap_or(0);
         let now = store.world.clock.now();
         let tenure = Tenure {
             format: 1,
-            nonce: store.world.ids.hex(32)?,
+            nonce,
             host: store.world.procs.host(),
             proc: store.world.procs.me(),
             started: now,
             expires: later(now, STALE),
             run: run.to_string(),
+            term,
         };
         let oid = write(store, &tenure)?;
         let edit = RefEdit { name: names::lease(run), old: found.map_or(Old::Absent, Old::Is), new: Some(oid) };
         if let Swap::Lost { found, .. } = store.swap(&[edit], &format!("own {run}"))? {
             let winner = found.and_then(|oid| load(&store.repo, oid).ok());
             let elsewhere = winner.as_ref().is_some_and(|t| t.host != tenure.host);
-            return Err(busy(winner, elsewhere));
+            return Err(self.busy(winner, elsewhere));
         }
         store.world.faults.hit(Point::LeaseTaken)?;
-        let state = Mutex::new(State { oid, tenure });
-        Ok(Lease { store: store.clone(), run: run.clone(), state, _target: target, _spec: self.lock })
+        if let (Some(claim), Some(there)) = (&claim, there) {
+            self.claim(claim, there.map(|(oid, _)| oid), oid)?;
+        }
+        Ok(Owned { store: store.clone(), run: run.clone(), state: Mutex::new(State { oid, tenure }), claim })
+    }
+
+    /// Swaps the lease at the remote. A remote that stops answering stops nothing; somebody who was faster there does.
+    fn claim(&self, claim: &Claim, mut from: Option<Oid>, mine: Oid) -> Result<()> {
+        for _ in 0..RACES {
+            let Ok(Set::Theirs((oid, tenure))) = claim.take(from, mine) else { return Ok(()) };
+            if let Some(refused) = self.refuse(tenure, true) {
+                self.note(Some(mine), Some(oid))?;
+                return Err(refused);
+            }
+            from = Some(oid);
+        }
+        Ok(())
+    }
+
+    /// Why an owner cannot be followed, if it cannot. One that expired may be where the remote decides who follows.
+    fn refuse(&self, tenure: Option<Tenure>, decided_there: bool) -> Option<Error> {
+        match (tenure.map(|t| judge(self.store, t)), self.take_over) {
+            // A lease of this very process is one that it dropped: it has the flock, so nothing else of it runs.
+            (Some(Owner::Live(t)), _) if t.proc != self.store.world.procs.me() => Some(self.busy(Some(t), false)),
+            (Some(Owner::Elsewhere(t)), false) => Some(self.busy(Some(t), true)),
+            (Some(Owner::Expired(t)), false) if !decided_there => Some(self.busy(Some(t), true)),
+            // Nobody can tell whose it is: only a person can say that it does not matter.
+            (None, false) => Some(self.busy(None, true)),
+            _ => None,
+        }
+    }
+
+    /// What a lease here says; none where it cannot be understood.
+    fn read(&self, oid: Oid) -> Result<Option<Tenure>> {
+        match load(&self.store.repo, oid) {
+            Ok(tenure) => Ok(Some(tenure)),
+            Err(Error::Malformed { .. } | Error::TooNew { .. }) => Ok(None),
+            Err(_) if self.take_over => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Has the lease here say what the remote's does, for whoever asks.
+    fn note(&self, here: Option<Oid>, there: Option<Oid>) -> Result<()> {
+        if here == there {
+            return Ok(());
+        }
+        let edit = RefEdit { name: names::lease(self.run), old: here.map_or(Old::Absent, Old::Is), new: there };
+        self.store.swap(&[edit], &format!("{} is owned elsewhere", self.run)).map(drop)
+    }
+
+    fn busy(&self, holder: Option<Tenure>, elsewhere: bool) -> Error {
+        let (what, holder) = (format!("the run {}", self.run), holder.map(Box::new));
+        Error::Locked { what, holder, elsewhere, spec: self.run.spec().clone() }
     }
 }
 
 /// The ownership of a run. Dropping it without [`Lease::release`] leaves the ref, as a crash would: the next owner sees
 /// that the process is gone.
 pub struct Lease {
-    store: Store,
-    run: RunId,
-    state: Mutex<State>,
+    owned: Owned,
     // Released in this order, the reverse of taking.
     _target: Lock,
     _spec: Lock,
+}
+
+/// What is owned, without the flocks.
+struct Owned {
+    store: Store,
+    run: RunId,
+    state: Mutex<State>,
+    claim: Option<Arc<Claim>>,
 }
 
 struct State {
@@ -179,14 +278,14 @@ struct State {
 
 impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Lease({}, {})", self.run, self.oid())
+        write!(f, "Lease({}, {})", self.owned.run, self.oid())
     }
 }
 
 impl Lease {
     /// The run that is owned.
     pub fn run(&self) -> &RunId {
-        &self.run
+        &self.owned.run
     }
 
     /// The lease's current commit; a heartbeat changes it.
@@ -194,18 +293,23 @@ impl Lease {
         self.state().oid
     }
 
+    /// How many owners the run had before, as far as this one knew.
+    pub fn term(&self) -> u64 {
+        self.state().tenure.term
+    }
+
     /// The edit that verifies the lease. [`Lease::swap`] is safe against heartbeats, this alone is not.
     pub fn edit(&self) -> RefEdit {
-        verifying(&self.run, self.oid())
+        verifying(&self.owned.run, self.oid())
     }
 
     /// Does the edits in one transaction that also verifies the lease; no heartbeat comes in between.
     pub fn swap(&self, edits: &[RefEdit], why: &str) -> Result<Swap> {
         let state = self.state();
         let mut all = edits.to_vec();
-        all.push(verifying(&self.run, state.oid));
-        match self.store.swap(&all, why)? {
-            Swap::Lost { name, found } if name == names::lease(&self.run) => Err(self.lost(found)),
+        all.push(verifying(&self.owned.run, state.oid));
+        match self.owned.store.swap(&all, why)? {
+            Swap::Lost { name, found } if name == names::lease(&self.owned.run) => Err(self.lost(found)),
             other => Ok(other),
         }
     }
@@ -213,32 +317,48 @@ impl Lease {
     /// Gives a sign of life: others count this owner as alive for [`STALE`] from now.
     pub fn renew(&self) -> Result<()> {
         let mut state = self.state();
-        let expires = later(self.store.world.clock.now(), STALE);
+        let expires = later(self.owned.store.world.clock.now(), STALE);
         let tenure = Tenure { expires, ..state.tenure.clone() };
-        let new = write(&self.store, &tenure)?;
-        let edit = RefEdit { name: names::lease(&self.run), old: Old::Is(state.oid), new: Some(new) };
-        match self.store.swap(&[edit], &format!("still own {}", self.run))? {
+        let new = write(&self.owned.store, &tenure)?;
+        let edit = RefEdit { name: names::lease(&self.owned.run), old: Old::Is(state.oid), new: Some(new) };
+        match self.owned.store.swap(&[edit], &format!("still own {}", self.owned.run))? {
             Swap::Done => *state = State { oid: new, tenure },
             Swap::Lost { found, .. } => return Err(self.lost(found)),
         }
         Ok(())
     }
 
+    /// The claim at the remote that several machines share; none without one. It can be renewed while the lease is used.
+    pub fn claim(&self) -> Option<&Arc<Claim>> {
+        self.owned.claim.as_ref()
+    }
+
+    /// Asks the shared remote who owns the run, where this machine may have slept through a take-over. A lost lease is for
+    /// the next [`Lease::swap`] to tell.
+    pub fn be_sure(&self) -> Result<()> {
+        self.owned.claim.as_ref().map_or(Ok(()), |claim| claim.sure(self.oid()))
+    }
+
     /// Gives the run back. A lease that was taken over in the meantime stays with its new owner.
     pub fn release(self) -> Result<()> {
-        let edit = RefEdit { name: names::lease(&self.run), old: Old::Is(self.oid()), new: None };
-        self.store.swap(&[edit], &format!("give {} back", self.run)).map(drop)
+        let edit = RefEdit { name: names::lease(&self.owned.run), old: Old::Is(self.oid()), new: None };
+        if self.owned.store.swap(&[edit], &format!("give {} back", self.owned.run))? == Swap::Done
+            && let Some(claim) = &self.owned.claim
+        {
+            claim.release();
+        }
+        Ok(())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // The state is replaced as a whole, so a panic elsewhere cannot have left half of it.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.owned.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lost(&self, found: Option<Oid>) -> Error {
-        let by = found.and_then(|oid| load(&self.store.repo, oid).ok());
+        let by = found.and_then(|oid| load(&self.owned.store.repo, oid).ok());
         let by = by.map_or("another process".to_owned(), |t| t.to_string());
-        Error::LeaseLost { run: self.run.to_string(), by }
+        Error::LeaseLost { run: self.owned.run.to_string(), by }
     }
 }
 
@@ -253,7 +373,7 @@ pub fn owner(store: &Store, run: &RunId) -> Result<Owner> {
 fn judge(store: &Store, t: Tenure) -> Owner {
     let procs = &store.world.procs;
     if t.host != procs.host() {
-        let fresh = store.world.clock.now() <= t.expires;
+        let fresh = store.world.clock.now() <= later(t.expires, SKEW);
         return if fresh { Owner::Elsewhere(t) } else { Owner::Expired(t) };
     }
     if procs.alive(&t.proc) { Owner::Live(t) } else { Owner::Dead(t) }
@@ -313,6 +433,7 @@ fn flock(store: &Store, file: String, spec: &SpecId, what: String, purpose: &str
                     started: h.since,
                     expires: h.since,
                     run: h.what,
+                    term: 0,
                 });
                 let holder = tenure.map(Box::new);
                 return Err(Error::Locked { what, holder, elsewhere: false, spec: spec.clone() });

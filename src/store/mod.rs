@@ -4,6 +4,7 @@
 //! in between leaves objects that nobody names, and the next try does the same again.
 
 pub mod chain;
+pub mod claim;
 mod error;
 pub mod evidence;
 pub mod lane;

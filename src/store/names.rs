@@ -112,6 +112,10 @@ pub fn slice_attempt(run: &RunId, slice: &SliceId, attempt: u32) -> String {
 pub fn slice_prefix(run: &RunId) -> String {
     format!("{SLICES}{run}/")
 }
+/// What all attempts at a slice start with.
+pub fn attempts_prefix(run: &RunId, slice: &SliceId) -> String {
+    format!("{SLICES}{run}/{slice}/")
+}
 /// What a [`slice_attempt`] name says.
 pub fn parse_slice_attempt(name: &str) -> Option<(RunId, SliceId, u32)> {
     let mut parts = name.strip_prefix(SLICES)?.split('/');
@@ -195,6 +199,10 @@ pub fn pin_prefix(run: &RunId) -> String {
 pub fn rescue(run: &RunId, object: Oid) -> String {
     format!("{RESCUES}{run}/{object}")
 }
+/// What everything that recoveries keep starts with.
+pub fn rescues_prefix() -> &'static str {
+    RESCUES
+}
 /// What everything that recoveries of a run keep starts with.
 pub fn rescue_prefix(run: &RunId) -> String {
     format!("{RESCUES}{run}/")
@@ -227,6 +235,12 @@ pub fn fetched_prefix() -> &'static str {
 pub fn touches(prefix: &str) -> bool {
     let prefix = prefix.trim_end_matches('/');
     [SPECS, NOTES].iter().any(|ours| ours.starts_with(prefix)) || what(prefix) != Named::Theirs
+}
+
+/// Where a part of a person's checkout is kept before something half done in it is ended. `stamp` begins with a digit, as no
+/// run and no spec does.
+pub fn rescue_checkout(stamp: &str, part: &str) -> String {
+    format!("{RESCUES}{stamp}/{part}")
 }
 
 /// Where the tip of a spec's history is kept that was left behind.
@@ -349,6 +363,7 @@ mod tests {
             pin(&r, object),
             rescue(&r, object),
             rescue_spec(&s, object),
+            rescue_checkout("20231114t221320z-0a1b2c", "index"),
             undo(&r, 1),
             undo(&r, 12),
             default_branch(&s),
@@ -380,7 +395,8 @@ mod tests {
         let is_of_run = |name: &String| single.contains(name) || several.iter().any(|prefix| name.starts_with(prefix));
         let others: Vec<&String> = names.iter().filter(|name| !is_of_run(name)).collect();
         let rescued = names.iter().find(|name| name.starts_with("refs/otto/rescue/jot/")).unwrap();
-        assert_eq!(others, ["refs/otto/specs/jot", rescued, "refs/heads/otto/jot"]);
+        let checkout = rescue_checkout("20231114t221320z-0a1b2c", "index");
+        assert_eq!(others, ["refs/otto/specs/jot", rescued, &checkout, "refs/heads/otto/jot"]);
     }
 
     #[test]

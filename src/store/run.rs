@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     base::{Oid, RunId, Sha256, SliceId, SpecId, Timestamp, json},
-    git::{BStr, BString, Mode, NewCommit, Old, RefEdit, Repo, Signature, Swap},
+    git::{BStr, BString, Commit, Mode, NewCommit, Old, RefEdit, Repo, Signature, Swap},
     store::{Error, Result, Store, names, pretty},
 };
 
@@ -161,16 +161,23 @@ pub fn attempt(repo: &Repo, run: &RunId, slice: &SliceId, attempt: u32) -> Resul
     Ok(repo.refs().read(&names::slice_attempt(run, slice, attempt))?)
 }
 
-/// Keeps the tree of a workspace as it was found, for people and for whoever goes on; `about` is the message.
+/// Keeps the tree of a workspace on a base as it was found, for people and for whoever goes on; `about` is the message. The
+/// ref only moves forward: what was kept before stays behind what is kept now. What is kept already is not kept again.
 pub fn keep_wip(store: &Store, run: &RunId, slice: &SliceId, base: Oid, tree: Oid, about: &str) -> Result<()> {
-    let (author, committer) = store.repo.identity(store.world.clock.now())?;
-    let parents = vec![base];
-    let message = about.to_owned();
-    let commit = NewCommit { tree, parents, author: &author, committer: &committer, message };
-    let new = Some(store.repo.write_commit(&commit)?);
     let name = names::wip(run, slice);
     loop {
-        let old = store.repo.refs().read(&name)?.map_or(Old::Absent, Old::Is);
+        let last = store.repo.refs().read(&name)?;
+        if let Some(last) = last.map(|last| store.repo.read_commit(last)).transpose()?
+            && is_wip(&last, base, about)
+            && last.tree == tree
+        {
+            return Ok(());
+        }
+        let (author, committer) = store.repo.identity(store.world.clock.now())?;
+        let parents = [base].into_iter().chain(last).collect();
+        let commit = NewCommit { tree, parents, author: &author, committer: &committer, message: about.to_owned() };
+        let new = Some(store.repo.write_commit(&commit)?);
+        let old = last.map_or(Old::Absent, Old::Is);
         if store.swap(&[RefEdit { name: name.clone(), old, new }], "work in progress")? == Swap::Done {
             return Ok(());
         }
@@ -181,7 +188,11 @@ pub fn keep_wip(store: &Store, run: &RunId, slice: &SliceId, base: Oid, tree: Oi
 pub fn wip(repo: &Repo, run: &RunId, slice: &SliceId, base: Oid, about: &str) -> Result<Option<Oid>> {
     let Some(kept) = repo.refs().read(&names::wip(run, slice))? else { return Ok(None) };
     let kept = repo.read_commit(kept)?;
-    Ok((kept.message == about && kept.parents == [base]).then_some(kept.tree))
+    Ok(is_wip(&kept, base, about).then_some(kept.tree))
+}
+
+fn is_wip(kept: &Commit, base: Oid, about: &str) -> bool {
+    kept.message == about && kept.parents.first() == Some(&base)
 }
 
 /// Every attempt of a run, by slice and number.

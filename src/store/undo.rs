@@ -65,8 +65,15 @@ impl Kept {
     }
 }
 
-/// Writes a move down; `with` is done in the same transaction, which is lost where that is.
+/// Writes a move down; `with` is done in the same transaction, which is lost where that is. A move that is made apart
+/// may have been written down by a process that died before it could make it: then that is the way back.
 pub fn keep(store: &Store, moved: Move, with: Option<RefEdit>) -> Result<Option<Kept>> {
+    let same = |k: &Kept| k.moved == Move { at: k.moved.at, ..moved.clone() };
+    if with.is_none()
+        && let Some(kept) = list(&store.repo)?.into_iter().find(same)
+    {
+        return Ok(Some(kept));
+    }
     let commit = write(store, &moved)?;
     loop {
         let known = store.repo.refs().list(&names::undo_prefix(&moved.run))?;
@@ -144,6 +151,8 @@ mod tests {
         let first = keep(&f.store, moved(Kind::Deliver), None).unwrap().unwrap();
         let second = keep(&f.store, moved(Kind::Undo), None).unwrap().unwrap();
         assert_eq!((first.short(), second.short()), ("jot-20231114t221320z-0a1b2c/1", "jot-20231114t221320z-0a1b2c/2"));
+        let later = Move { at: Timestamp::from_millis(1_700_000_001_000), ..moved(Kind::Undo) };
+        assert_eq!(keep(&f.store, later, None).unwrap(), Some(second.clone()), "of one move there is one way back");
         assert_eq!(list(&f.store.repo).unwrap(), [first.clone(), second.clone()]);
         assert!(f.store.repo.read_commit(first.commit).unwrap().parents.contains(&f.head()));
         assert_eq!(f.store.swap(&[first.forget()], "test").unwrap(), Swap::Done);

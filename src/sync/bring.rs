@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{How, Moved, Options, Report, View, leases, remote, specs, transport};
 use crate::{
     base::{Exit, Failure, Oid, RunId, SpecId, text::one_line},
-    git::{Old, RefEdit, Swap},
+    git::{Head, Old, RefEdit, Swap},
     store::{
         Store,
         names::{self, Named},
+        run,
     },
     verify::{self, Update, Violation},
 };
@@ -71,13 +72,8 @@ fn runs(
     let mut edits: Vec<RefEdit> = Vec::new();
     for step in chosen() {
         edits.push(step.edit.clone());
-        if let (How::Replaced, Old::Is(old), Some(run)) =
-            (step.how, step.edit.old, names::parse_target(&step.edit.name))
-        {
-            let rescue = names::rescue(&run, old);
-            if store.repo.refs().read(&rescue)?.is_none() {
-                edits.push(RefEdit { name: rescue, old: Old::Absent, new: Some(old) });
-            }
+        if let (How::Replaced | How::Forward, Old::Is(old)) = (step.how, step.edit.old) {
+            edits.extend(goes_along(store, step, old)?);
         }
     }
     if !options.dry_run && !edits.is_empty() {
@@ -91,6 +87,29 @@ fn runs(
         report.fetched.push(Moved { name: step.edit.name.clone(), old, new: step.edit.new, how: step.how });
     }
     Ok(true)
+}
+
+/// What goes with a ref of a run that becomes the remote's: one that gives way is kept, and a branch that is where the run's
+/// target was goes where that is now, unless somebody has it checked out.
+fn goes_along(store: &Store, step: &Step, old: Oid) -> Result<Vec<RefEdit>, Failure> {
+    let (repo, edit, mut out) = (&store.repo, &step.edit, Vec::new());
+    let (run, is_target) = match names::what(&edit.name) {
+        Named::Target(run) => (run, true),
+        Named::Attempt(run) => (run, false),
+        _ => return Ok(out),
+    };
+    let rescue = names::rescue(&run, old);
+    if matches!(step.how, How::Replaced) && repo.refs().read(&rescue)?.is_none() {
+        out.push(RefEdit { name: rescue, old: Old::Absent, new: Some(old) });
+    }
+    if let Some((_, anchor)) = run::load(repo, &run).ok().filter(|_| is_target) {
+        let is_out = |head: &Head| matches!(head, Head::Branch(name, _) if *name == anchor.target);
+        let is_there = repo.refs().read(&anchor.target)? == Some(old);
+        if is_there && !repo.checked_out()?.iter().any(|(_, head)| is_out(head)) {
+            out.push(RefEdit { name: anchor.target, old: Old::Is(old), new: edit.new });
+        }
+    }
+    Ok(out)
 }
 
 /// What is to become of one ref; what stands against it is reported.
@@ -118,8 +137,8 @@ fn step(
         return Ok(Some(Step { edit, how: How::Forward }));
     }
     match named {
-        // Both landed: what the shared remote has counts, and the other's work is integrated again on top of it.
-        Named::Target(_) => Ok(Some(Step { edit, how: How::Replaced })),
+        // Both worked on the run: what the shared remote has counts, and the other's is integrated again on top of it.
+        Named::Target(_) | Named::Attempt(_) => Ok(Some(Step { edit, how: How::Replaced })),
         Named::Wip(_) => Ok(None),
         _ => {
             let text =
@@ -139,7 +158,7 @@ fn sound(
     report: &mut Report,
 ) -> Result<BTreeSet<RunId>, Failure> {
     let updates = |steps: &[Step]| -> Vec<Update> {
-        // A target that is replaced does not move forward, and that is the rule.
+        // What is replaced does not move forward, and that is the rule.
         let judged = steps.iter().filter(|s| s.how != How::Replaced);
         let old = |edit: &RefEdit| if let Old::Is(old) = edit.old { Some(old) } else { None };
         judged.map(|s| Update { name: s.edit.name.clone(), old: old(&s.edit), new: s.edit.new }).collect()

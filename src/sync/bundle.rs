@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Options, Report, View, bring, remote, transport};
 use crate::{
-    base::{Exit, Failure, Oid, SpecId, text::one_line},
+    base::{Exit, Failure, Oid, SpecId, scratch, text::one_line},
     git::Repo,
     store::{
         Store,
@@ -73,7 +73,7 @@ pub fn create(store: &Store, file: &Path, specs: &[SpecId]) -> Result<Bundled, F
 
 /// Checks a file from nothing but itself: in an empty repository.
 pub fn verify(file: &Path) -> Result<Bundled, Failure> {
-    let dir = tempfile::tempdir()?;
+    let dir = scratch::folder()?;
     let repo = Repo::init(dir.path())?;
     // As `<name>:<name>`: what is judged is what the file says, under its own names.
     let mut args: Vec<String> =

@@ -1,4 +1,4 @@
-//! Leases between repositories: who runs a run now is what the shared remote says, unless this side took over later.
+//! Leases between repositories: who runs a run now is who took it over last.
 
 use super::{How, Moved, Options, Report, View, plan::Push, remote};
 use crate::{
@@ -30,8 +30,7 @@ pub(super) fn bring(
         let moves = match (old, new) {
             (None, Some(new)) => read(store, new)?.is_some(),
             (Some(old), Some(new)) if old != new => match (read(store, old)?, read(store, new)?) {
-                (Some(mine), Some(other)) if mine.nonce == other.nonce => other.expires > mine.expires,
-                (Some(mine), Some(other)) => other.started > mine.started,
+                (Some(mine), Some(other)) => other.succeeds(&mine),
                 (mine, other) => mine.is_none() && other.is_some(),
             },
             // It came from there, and was given back there.
@@ -62,7 +61,13 @@ pub(super) fn push(store: &Store, options: &Options, ours: &View, there: &View) 
     };
     for (name, run) in leases(ours) {
         let (new, old) = (ours.get(&name).copied(), there.get(&name).copied());
-        if options.covers(run.spec()) && old != new && matches!(lease::owner(store, &run), Ok(Owner::Live(_))) {
+        let Ok(Owner::Live(mine)) = lease::owner(store, &run) else { continue };
+        // Whoever took the run over there keeps it, and what is not known here is fetched before anything is pushed.
+        let gives_way = match old {
+            None => true,
+            Some(old) => read(store, old)?.is_some_and(|theirs| mine.succeeds(&theirs)),
+        };
+        if options.covers(run.spec()) && old != new && gives_way {
             out.push(Push { name, old, new, exactly: true });
         }
     }

@@ -12,7 +12,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    base::{Exit, Failure, Oid, SpecId},
+    base::{Exit, Failure, Oid, Point, SpecId},
     spec::model::merge::{Conflict, Side},
     store::{Store, names},
 };
@@ -200,6 +200,7 @@ pub fn sync(store: &Store, options: &Options) -> Result<Report, Failure> {
 fn round(store: &Store, options: &Options, report: &mut Report) -> Result<(), Failure> {
     let before = transport::tracked(store, &options.remote)?;
     transport::fetch(store, options)?;
+    store.world.faults.hit(Point::SyncAfterFetch)?;
     bring::bring(store, options, &before, report)
 }
 
@@ -218,6 +219,7 @@ fn deliver(store: &Store, options: &Options, mut there: View, report: &mut Repor
             }
             match transport::push(store, options, &plan.moves)? {
                 transport::Answer::Done => {
+                    store.world.faults.hit(Point::SyncAfterPush)?;
                     transport::remember(store, options, &plan.moves)?;
                     report.pushed.extend(plan.moves.into_iter().map(plan::Push::told));
                     return Ok(());

@@ -7,6 +7,7 @@ use crate::{
     base::{Failure, Oid, RunId, SpecId, text::one_line},
     store::{
         Store,
+        lease::{self, Owner},
         names::{self, Named},
         run,
     },
@@ -60,6 +61,9 @@ enum Standing {
 pub(super) fn plan(store: &Store, options: &Options, there: &View, report: &mut Report) -> Result<Plan, Failure> {
     let ours = remote::ours(store, options.wip)?;
     let mut plan = Plan { moves: Vec::new(), behind: false };
+    // Who runs a run is known before anything of it is pushed.
+    let unknown = |oid: &Oid| store.repo.object_header(*oid).is_err();
+    plan.behind = there.iter().any(|(name, oid)| names::parse_lease(name).is_some() && unknown(oid));
     let settled = |report: &Report, id: &SpecId| report.open.iter().all(|o| o.spec != *id);
     for (name, new) in &ours {
         let (spec, grows) = match names::what(name) {
@@ -72,14 +76,22 @@ pub(super) fn plan(store: &Store, options: &Options, there: &View, report: &mut 
         if !options.covers(&spec) || !settled(report, &spec) || report.kept.iter().any(|k| k.name == *name) {
             continue;
         }
+        // What a run landed is for the machine to push that owns it.
+        if let Named::Target(run) = names::what(name)
+            && matches!(lease::owner(store, &run), Ok(Owner::Elsewhere(_)))
+        {
+            continue;
+        }
         let old = there.get(name).copied();
         match standing(store, *new, old)? {
             Standing::Ahead if grows || old.is_none() => {
                 plan.moves.push(Push { name: name.clone(), old, new: Some(*new), exactly: false });
             }
             Standing::Unseen => plan.behind = true,
-            // A spec that went apart is brought together by a fetch, and a target gives way to the remote's.
-            Standing::Apart if matches!(names::what(name), Named::Spec(_) | Named::Target(_)) => plan.behind = true,
+            // A spec that went apart is brought together by a fetch; a target and an attempt give way to the remote's.
+            Standing::Apart if matches!(names::what(name), Named::Spec(_) | Named::Target(_) | Named::Attempt(_)) => {
+                plan.behind = true;
+            }
             Standing::Apart if !grows || matches!(names::what(name), Named::Evidence(_) | Named::Journal(..)) => {
                 let text = format!("{} has another one; the one here stays here", options.remote);
                 report.keep(name, text, "git otto verify --all");
@@ -112,7 +124,9 @@ fn standing(store: &Store, here: Oid, there: Option<Oid>) -> Result<Standing, Fa
 fn branches(store: &Store, options: &Options, there: &View, plan: &mut Plan) -> Result<(), Failure> {
     let mut names = BTreeSet::new();
     for id in run::list(&store.repo, None)?.into_iter().filter(|id| options.covers(id.spec())) {
-        if let Ok((_, anchor)) = run::load(&store.repo, &id) {
+        if let Ok((_, anchor)) = run::load(&store.repo, &id)
+            && !matches!(lease::owner(store, &id), Ok(Owner::Elsewhere(_)))
+        {
             names.insert(anchor.target);
         }
     }

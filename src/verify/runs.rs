@@ -60,7 +60,7 @@ impl Check<'_> {
         if let Err(e) = self.repo.raw_object(at, MAX_NOTE) {
             self.bad(Code::AnchorMalformed, Some(at), format!("its anchor is damaged: {e}"), "git fsck --full");
         }
-        let Replayed { events, state, receipts, .. } = journal::read(self.repo, self.run, at)?;
+        let Replayed { events, state, receipts, overtaken, .. } = journal::read(self.repo, self.run, at)?;
         self.versions(&anchor, &state.amended)?;
         self.seen.events = events.len();
         for problem in &state.problems {
@@ -134,6 +134,12 @@ impl Check<'_> {
                     self.bad(Code::LandingWrong, Some(*commit), what, show.clone());
                 }
                 self.receipt(*commit, &receipt)?;
+            }
+        }
+        // What landed on a machine from which another one had taken the run over counts for nothing.
+        for event in overtaken {
+            if let Kind::MergeLanded { commit, .. } = event.fact.kind {
+                notes.remove(&commit);
             }
         }
         for commit in notes.keys() {

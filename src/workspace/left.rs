@@ -38,7 +38,7 @@ pub(super) fn is_theirs(home: &Path) -> bool {
 
 /// Where a person's workspace for a slice is, and the file that tells them the task.
 pub fn theirs(root: &Path, slice: &SliceId) -> (PathBuf, PathBuf) {
-    let home = super::home(root, slice);
+    let home = super::kept::home(root, slice);
     (home.join("tree"), home.join(TASK))
 }
 
@@ -78,13 +78,14 @@ fn carried(home: &Path) -> BTreeSet<BString> {
     list.split(|b| *b == 0).filter(|path| !path.is_empty()).map(BString::from).collect()
 }
 
-/// The workspaces of agents in a run's folder whose base is still there. What cannot be read is none: it is swept.
+/// The workspaces of agents in a run's folder whose base is still there. What cannot be read is none of them.
 pub fn left(repo: &Repo, root: &Path) -> Result<Vec<Left>> {
     let folders = super::folders(root)?;
-    Ok(folders.into_iter().filter_map(|home| read(repo, &home)).collect())
+    let aside = super::aside(root)?;
+    Ok(folders.into_iter().filter(|home| !aside.contains(home)).filter_map(|home| read(repo, &home)).collect())
 }
 
-fn read(repo: &Repo, home: &Path) -> Option<Left> {
+pub(super) fn read(repo: &Repo, home: &Path) -> Option<Left> {
     let text = std::fs::read_to_string(home.join(MARK)).ok()?;
     let [slice, r#gen, n, base] = text.split_whitespace().collect::<Vec<_>>().try_into().ok()?;
     let of = Attempt { slice: slice.parse().ok()?, r#gen: r#gen.parse().ok()?, n: n.parse().ok()? };

@@ -6,6 +6,7 @@
 
 pub mod carry;
 mod ignore;
+mod kept;
 mod left;
 mod look;
 mod place;
@@ -22,13 +23,14 @@ use std::{
 };
 
 pub use carry::Carried;
+pub use kept::{Kept, aside, checkouts, leftovers, set_unreadable_aside, sweep};
 pub use left::{Left, left, theirs};
 pub use look::Look;
 pub use place::{CheckoutDir, clean_checkout, folder};
 pub use snapshot::Snapshot;
 
 use crate::{
-    base::{Exit, Explain, Oid, Point, Sha256, SliceId, World, files},
+    base::{Exit, Explain, Oid, Point, Sha256, SliceId, World},
     git::{self, BString, Repo},
 };
 
@@ -115,10 +117,10 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// The message under which what it had written is kept when it came to nothing.
-    pub fn left_behind(&self) -> String {
+    /// The message under which what it has written is kept.
+    pub fn written(&self) -> String {
         let (n, slice) = (self.n, &self.slice);
-        format!("What attempt {n} at {slice} had written when it ended\n\nGeneration {}\n", self.r#gen)
+        format!("What attempt {n} at {slice} has written\n\nGeneration {}\n", self.r#gen)
     }
 }
 
@@ -152,7 +154,7 @@ impl Workspace {
         let entries = if tree == base_tree { files } else { repo.tree_entries(base_tree)? };
         private::create(repo, &dir, base, &entries, &seen)?;
         left::mark(&new, of, base)?;
-        let home = home(root, &of.slice);
+        let home = kept::home(root, &of.slice);
         std::fs::rename(&new, &home).map_err(io_at("rename", &new))?;
         world.faults.hit(Point::WorkspaceCreateAfter).map_err(io_at("create", &home))?;
         let (dir, scratch) = (home.join("tree"), home.join("scratch"));
@@ -175,17 +177,6 @@ impl Workspace {
     pub fn transcript(&self) -> &Path {
         &self.transcript
     }
-
-    /// Removes the workspace with all that is in it.
-    pub fn remove(self, world: &World) -> Result<()> {
-        world.faults.hit(Point::WorkspaceRemoveBefore).map_err(io_at("remove", &self.home))?;
-        files::remove_tree(&self.home).map_err(io_at("remove", &self.home))
-    }
-}
-
-/// The folder of the workspace for a slice.
-fn home(root: &Path, slice: &SliceId) -> PathBuf {
-    root.join(format!("agent-{}", place::plain(slice.as_str())))
 }
 
 /// The folder for conversations with models in a run's folder; it stays when workspaces go.
@@ -193,23 +184,14 @@ pub fn sessions(root: &Path) -> PathBuf {
     root.join(SESSIONS)
 }
 
+/// The folder for what agents of a run printed; it stays when the workspaces go.
+pub fn transcripts(root: &Path) -> PathBuf {
+    root.join(TRANSCRIPTS)
+}
+
 /// The file for the transcript of that name; it stays when the workspaces go.
 pub fn transcript(root: &Path, name: &str) -> PathBuf {
-    root.join(TRANSCRIPTS).join(format!("{}.txt", place::plain(name)))
-}
-
-/// How many folders of workspaces and checkouts are left in a run's folder that [`sweep`] would remove.
-pub fn leftovers(root: &Path) -> Result<usize> {
-    Ok(folders(root)?.iter().filter(|dir| !left::is_theirs(dir)).count())
-}
-
-/// Removes all of them but those of people: only the owner of the run may, before it starts anything.
-pub fn sweep(world: &World, root: &Path) -> Result<()> {
-    for dir in folders(root)?.into_iter().filter(|dir| !left::is_theirs(dir)) {
-        world.faults.hit(Point::WorkspaceRemoveBefore).map_err(io_at("remove", &dir))?;
-        files::remove_tree(&dir).map_err(io_at("remove", &dir))?;
-    }
-    Ok(())
+    transcripts(root).join(format!("{}.txt", place::plain(name)))
 }
 
 fn folders(root: &Path) -> Result<Vec<PathBuf>> {

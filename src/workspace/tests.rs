@@ -8,7 +8,7 @@ use std::{
 
 use super::*;
 use crate::{
-    base::Env,
+    base::{Env, files},
     git::{BString, Mode},
 };
 
@@ -110,7 +110,7 @@ fn a_new_workspace_is_the_base_and_git_agrees() {
         assert_eq!(s, Snapshot { tree: r.base_tree(), changes: vec![], problems: vec![] });
         put(&ws, "a.txt", "b\n");
         assert_eq!(git(ws.dir(), &home, &["status", "--porcelain"]), " M a.txt\n");
-        ws.remove(&r.world).unwrap();
+        ws.kept(&r.repo, &s, &[]).unwrap().unwrap().remove(&r.world).unwrap();
         assert_eq!(leftovers(&r.root()).unwrap(), 0);
     }
 }
@@ -212,7 +212,27 @@ fn hostile_files_are_problems_and_never_followed() {
     assert_eq!(s.problems.len(), 7, "{told}");
     assert_eq!(paths(&s), ["etc", "nested/file"]);
     assert_eq!(s.changes[0].new.unwrap().0, Mode::Symlink);
-    ws.remove(&r.world).unwrap();
+    let aside = ws.kept(&r.repo, &s, &[]).unwrap().unwrap_err().set_aside(&r.world).unwrap();
+    assert!(aside.join("tree/nested/file").is_file(), "what no tree can hold stays where it is");
+    assert_eq!((leftovers(&r.root()).unwrap(), left(&r.repo, &r.root()).unwrap().len()), (0, 0));
+}
+
+#[test]
+fn a_workspace_goes_only_when_a_ref_holds_all_that_is_in_it() {
+    let r = room();
+    let ws = r.make();
+    put(&ws, "a.txt", "mine\n");
+    let s = r.look(&ws);
+    let refs = ["refs/otto/a".to_owned(), "refs/otto/b".to_owned()];
+    let ws = ws.kept(&r.repo, &s, &refs).unwrap().unwrap_err();
+    git(&r.dir.path().join("repo"), r.dir.path(), &["update-ref", &refs[0], "HEAD"]);
+    let ws = ws.kept(&r.repo, &s, &refs).unwrap().unwrap_err();
+    let held = ["commit-tree", "-m", "held", &s.tree.to_string()];
+    let held = git(&r.dir.path().join("repo"), r.dir.path(), &held);
+    git(&r.dir.path().join("repo"), r.dir.path(), &["update-ref", &refs[1], held.trim()]);
+    let home = ws.dir().parent().unwrap().to_owned();
+    ws.kept(&r.repo, &s, &refs).unwrap().unwrap().remove(&r.world).unwrap();
+    assert!(!home.exists());
 }
 
 #[test]
@@ -245,7 +265,7 @@ fn what_became_of_the_private_git_does_not_matter() {
         let s = r.look(&ws);
         assert!(s.problems.is_empty(), "{:?}", s.problems);
         assert_eq!(paths(&s), ["a.txt"]);
-        ws.remove(&r.world).unwrap();
+        files::remove_tree(ws.dir().parent().unwrap()).unwrap();
         assert!(r.repo.git_dir().join("HEAD").exists(), "the repository is untouched");
     }
 }
@@ -346,8 +366,8 @@ fn leftovers_are_counted_and_swept_but_transcripts_stay() {
     assert_eq!(leftovers(&r.root()).unwrap(), 3);
     let transcript = ws.transcript().to_owned();
     sweep(&r.world, &r.root()).unwrap();
-    assert_eq!(leftovers(&r.root()).unwrap(), 0);
-    assert!(transcript.exists());
+    assert_eq!(leftovers(&r.root()).unwrap(), 1, "what an agent worked in is not swept");
+    assert!(transcript.exists() && ws.dir().exists());
 }
 
 #[test]
@@ -364,7 +384,11 @@ fn what_a_dead_process_left_is_found_and_every_attempt_has_one_place() {
     let [found] = left(&r.repo, &r.root()).unwrap().try_into().ok().unwrap();
     assert_eq!((&found.of, found.base), (&of("store"), r.base));
     assert_eq!(r.look(&found.workspace).tree, expected);
-    sweep(&r.world, &r.root()).unwrap();
+    let [torn] = set_unreadable_aside(&r.repo, &r.world, &r.root()).unwrap().try_into().unwrap();
+    assert!(torn.join("attempt").is_file() && aside(&r.root()).unwrap() == [torn]);
+    let seen = r.look(&found.workspace);
+    let ws = found.workspace.kept(&r.repo, &seen, &[]).unwrap().unwrap_err();
+    files::remove_tree(ws.dir().parent().unwrap()).unwrap();
     assert_eq!(r.make().dir(), dir);
 }
 

@@ -34,6 +34,7 @@ fn allowed(from: &str, to: &[&str]) -> bool {
         "gate" => ["base", "git", "store", "journal", "checks", "sandbox", "workspace"].contains(&module),
         // The intent and the base's own commands are read into a spec: they know what a spec is.
         "intent" | "baseline" => SERVICES.contains(&module) || (module == "spec" && model),
+        "mend" => SERVICES.contains(&module),
         "recover" => SERVICES.contains(&module) || model,
         // What a spec and a receipt are is what they judge, and what they bring together.
         "verify" | "hook" | "sync" => {

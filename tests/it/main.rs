@@ -18,6 +18,7 @@ mod http_agents;
 mod import;
 mod interrupt;
 mod layering;
+mod lease;
 mod malformed;
 mod manners;
 mod model_tests;

@@ -91,6 +91,57 @@ fn a_run_that_was_killed_in_the_middle_of_a_call_goes_on_with_that_conversation(
     s.otto(&["verify", "--all"]).exits(0);
 }
 
+/// The content of a file of the newest snapshot of the slice, where there is one.
+fn snapshot(s: &Sandbox, path: &str) -> Option<String> {
+    let name = s.git(&["for-each-ref", "--format=%(refname)", "refs/otto/wip"]);
+    let shown = s.try_git("repo", &["show", &format!("{name}:{path}")]);
+    (!name.is_empty() && shown.code == 0).then(|| shown.stdout.trim().to_owned())
+}
+
+#[test]
+fn what_an_agent_wrote_before_its_last_event_outlives_the_machine() {
+    let s = Sandbox::new();
+    let stirs = "echo '{\"type\":\"system\"}'";
+    let steps = [
+        &format!("echo half > word.txt; {stirs}; exec sleep 30")[..],
+        "grep -q half word.txt || exit 7; echo word > word.txt",
+    ];
+    let path = stand_in(&s, &steps, &[("0", 0, 0), ("0.0024", 300, 60)]);
+    let seen = s.path("seen").display().to_string();
+    let vars = [("PATH", path.as_str()), ("SEEN", seen.as_str())];
+    let mut run = s.start(&["run", "--yes", "--agent", "claude", "../intent.md"], &vars);
+    assert!(run.wait_until(|| snapshot(&s, "word.txt").as_deref() == Some("half")));
+    run.kill();
+    // Only what refs hold is left.
+    fs::remove_dir_all(s.path("state")).unwrap();
+    s.otto_with(&["resume"], &vars, None).exits(0);
+    assert_eq!(conversations(&s)[1].0, "--resume");
+    s.otto(&["verify", "--all"]).exits(0);
+}
+
+#[test]
+fn whoever_begins_anew_finds_the_base_and_what_was_written_before_stays_behind() {
+    let s = Sandbox::new();
+    s.write("intent.md", INTENT);
+    let command = format!("command:{}", s.path("agent").display());
+    for n in ["1", "2"] {
+        let steps = format!("[ -e word.txt ] && exit 7\necho {n} > word.txt\necho here\nexec sleep 600\n");
+        s.script("agent", &format!("#!/bin/sh\ncat > /dev/null\n{steps}"));
+        let args: &[&str] = if n == "1" { &["run", "--yes", "--agent", &command, "../intent.md"] } else { &["resume"] };
+        let mut run = s.start(args, &[]);
+        assert!(run.wait_until(|| snapshot(&s, "word.txt").as_deref() == Some(n)), "{n}");
+        run.kill();
+    }
+    let name = s.git(&["for-each-ref", "--format=%(refname)", "refs/otto/wip"]);
+    let kept: Vec<String> = s
+        .git(&["log", "--format=%H", "--grep", "has written", &name])
+        .lines()
+        .map(|commit| s.git(&["show", &format!("{commit}:word.txt")]))
+        .collect();
+    assert_eq!((kept.first().unwrap().as_str(), kept.last().unwrap().as_str()), ("2", "1"));
+    s.otto(&["verify", "--all"]).exits(0);
+}
+
 #[test]
 fn a_conversation_that_is_gone_is_begun_anew() {
     let s = Sandbox::new();

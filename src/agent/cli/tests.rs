@@ -118,6 +118,7 @@ fn task(workspace: &Path) -> Task {
         green_on_base: vec![],
         failures: vec![],
         hint: None,
+        conflicts: vec![],
         contracts: vec![],
         workspace: workspace.to_owned(),
         blocks: vec![],

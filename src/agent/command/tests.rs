@@ -53,6 +53,7 @@ impl Room {
                 stdout: "".into(),
                 stderr: "".into(),
             }],
+            conflicts: vec![],
             contracts: vec![],
             workspace: self.tree(),
             blocks,

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 /// Packets of a template: one with everything, and the same with nothing in it.
 pub(super) fn of(name: &str) -> Vec<Value> {
     let product = json!({"title": "x", "intent": "x", "kind": "cli"});
+    let side = json!({"mode": "x", "size": 1, "text": "x"});
     let mut all = match name {
         "compile" => vec![json!({
             "intent": "x", "kind": "cli", "draft": "x", "remark": "x", "map": "x", "schema": "x", "example": "x",
@@ -26,6 +27,12 @@ pub(super) fn of(name: &str) -> Vec<Value> {
             "requirements": {"x": "x"}, "tasks": ["x"], "owned_paths": ["x"], "shared_scaffold": ["x"],
             "checks": {"x": "x", "y": "x"}, "green_on_base": ["x"],
             "failures": [{"what": "x", "detail": "x", "stdout": "x", "stderr": "x"}],
+            "conflicts": [
+                {"path": "x", "kinds": ["x"], "marked": true, "owners": ["x"], "base": null, "target": side, "candidate": side,
+                 "landed": {"slice": "x", "title": "x", "requirements": {"x": "x"}}},
+                {"path": "x", "kinds": [], "marked": false, "owners": [], "base": side, "target": null,
+                 "candidate": {"mode": "x", "size": 1, "text": null}, "landed": null},
+            ],
             "hint": "x",
             "contracts": [
                 {"path": "x", "owned": true, "mode": "literal", "exports": ["x"]},

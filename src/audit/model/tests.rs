@@ -33,7 +33,7 @@ fn result(cause: Cause) -> CheckResult {
 }
 
 fn judged(cause: Cause, opinion: Option<Opinion>) -> (Verdict, Vec<Finding>) {
-    judge(&plan(), &RunState::default(), &[result(cause)], &History::default(), &|_| false, opinion.as_ref())
+    judge(&plan(), &RunState::default(), &[result(cause)], &[], &History::default(), &|_| false, opinion.as_ref())
 }
 
 fn said(json: serde_json::Value) -> Option<Opinion> {
@@ -45,6 +45,11 @@ fn without_an_opinion_facts_alone_decide() {
     assert_eq!(judged(Cause::Holds, None), (Verdict::Passed, vec![]));
     let (verdict, findings) = judged(Cause::Assertion, None);
     assert_eq!((verdict, findings.len()), (Verdict::Partial, 2));
+    let lack = ["the contract `a` is not there".to_owned()];
+    let green = [result(Cause::Holds)];
+    let (verdict, findings) =
+        judge(&plan(), &RunState::default(), &green, &lack, &History::default(), &|_| false, None);
+    assert_eq!((verdict, findings[0].text.as_str()), (Verdict::Partial, lack[0].as_str()));
 }
 
 #[test]

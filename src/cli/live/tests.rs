@@ -2,6 +2,7 @@ use super::*;
 use crate::{
     base::{Cost, Oid},
     journal::state::{Attempt, SliceState},
+    plan::model::lane::{Entry, Stage},
     store::run::Limits,
 };
 
@@ -49,7 +50,9 @@ fn each_slice_at_work_has_a_line_and_the_whole_has_one() {
     );
     stands(&plan, &mut state, "word", Phase::Merging, "claude");
     stands(&plan, &mut state, "line", Phase::Blocked, "");
-    let busy = Busy { landing: Some(ids[0].clone()), ..Busy::default() };
+    let mut busy = Busy::default();
+    let (slice, on) = (ids[0].clone(), plan.spec_commit);
+    busy.lane.push(Entry { slice, candidate: on, spec: on, on, stage: Stage::Merging });
     let now = lines(&plan, &state, &busy, &BTreeMap::new());
     assert_eq!(now, ["        word landing  0 s", "             1 of 3 landed, 1 blocked, 1 at work, $0.12"]);
 }

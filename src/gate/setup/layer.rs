@@ -124,9 +124,9 @@ fn copy(from: &Path, to: &Path, moved: &Moved, depth: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes layers that nobody used for long, and what is left of some that were never finished.
-pub fn sweep(cache: &Path, now: Timestamp) -> io::Result<()> {
-    let old = |path: &Path| files::untouched_for(path, now).is_some_and(|age| age > UNUSED);
+/// The layers that nobody used for long, and what is left of some that were never finished.
+pub fn unused(cache: &Path, now: Timestamp) -> io::Result<Vec<PathBuf>> {
+    let mut out = Vec::new();
     for folder in [cache.to_owned(), cache.join("layers")] {
         let entries = match fs::read_dir(&folder) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
@@ -134,12 +134,13 @@ pub fn sweep(cache: &Path, now: Timestamp) -> io::Result<()> {
         };
         for entry in entries.flatten() {
             let is_layer = folder != *cache || entry.file_name().to_string_lossy().starts_with("new-");
-            if is_layer && old(&entry.path()) {
-                files::remove_tree(&entry.path())?;
+            if is_layer && files::untouched_for(&entry.path(), now).is_some_and(|age| age > UNUSED) {
+                out.push(entry.path());
             }
         }
     }
-    Ok(())
+    out.sort();
+    Ok(out)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 
 use super::Site;
 use crate::{
-    base::{Failure, Oid, Sha256, World, procs, text},
+    base::{Failure, Oid, Sha256, World, files, procs, text},
     checks,
     git::Repo,
     sandbox::Whose,
@@ -25,6 +25,7 @@ use crate::{
 };
 
 pub use detect::{Locks, PROGRAMS, find};
+pub use layer::unused as unused_layers;
 pub use tools::tools_first;
 
 /// How long one command of a setup may take.
@@ -125,7 +126,7 @@ impl Site {
         }
         let new = workspace::folder(&self.world, cache, "new")?;
         layer::take(place.dir(), &new)?;
-        layer::sweep(cache, self.world.clock.now())?;
+        layer::unused(cache, self.world.clock.now())?.iter().try_for_each(|old| files::remove_tree(old))?;
         layer::keep(&new, kept)?;
         Ok(None)
     }

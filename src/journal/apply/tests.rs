@@ -154,7 +154,7 @@ fn what_the_queue_gives_back_is_built_again() {
 fn an_attempt_whose_process_died_begins_anew_and_counts_once() {
     let mut s = Story::default();
     s.at("g1", None, started()).at("g1", Some(1), agent()).at("g1", Some(1), agent_ended(5));
-    s.at("g1", Some(1), check("candidate", Assertion)).run(Kind::RunResumed { reason: "it died".into() });
+    s.at("g1", Some(1), check("candidate", Assertion)).run(Kind::RunResumed { reason: "it died".into(), term: 0 });
     s.at("g1", None, started()).at("g1", Some(1), agent());
     assert_eq!(s.slice().attempts.len(), 1);
     let attempt = &s.slice().attempts[0];
@@ -281,7 +281,7 @@ fn the_run_finishes_once_and_a_landing_outdates_an_audit() {
 #[test]
 fn requests_wait_until_they_are_applied() {
     let mut s = Story::default();
-    s.tell(Fact::run(Kind::ControlRequested { action: "pause".into(), hint: None }));
+    s.tell(Fact::run(Kind::ControlRequested { action: "pause".into(), by: None, hint: None }));
     assert_eq!(s.state.requests[0].result, None);
     let applied = || Kind::ControlApplied { request: "a-1".into(), result: "paused".into() };
     s.run(applied());
@@ -379,7 +379,7 @@ proptest! {
 }
 
 fn asks(action: &str, hint: Option<&str>) -> Kind {
-    Kind::ControlRequested { action: action.into(), hint: hint.map(str::to_owned) }
+    Kind::ControlRequested { action: action.into(), by: None, hint: hint.map(str::to_owned) }
 }
 
 fn done(request: u64) -> Kind {
@@ -428,4 +428,31 @@ fn what_has_landed_or_is_at_work_is_not_begun_anew() {
     // Refused, it is done too: nobody asks twice.
     s.run(done(2));
     assert_eq!(s.state.requests.iter().map(|r| (r.result.is_some(), r.granted)).collect::<Vec<_>>(), [(true, false)]);
+}
+
+#[test]
+fn a_person_holds_and_orders_slices_and_the_run_until_somebody_lets_them_go_on() {
+    let mut s = Story::default();
+    let [a, b]: [SliceId; 2] = ["a", "b"].map(|id| id.parse().unwrap());
+    let grant = |s: &mut Story, action: &str, slice: Option<&SliceId>| {
+        let of = |kind, r#gen| Fact { kind, slice: slice.cloned(), r#gen, attempt: None };
+        s.tell(of(Kind::ControlRequested { action: action.into(), by: Some("Ada".into()), hint: None }, None));
+        let applied = Kind::ControlApplied { request: format!("a-{}", s.events.len()), result: "so it is".into() };
+        s.tell(of(applied, Some(generation("g"))));
+    };
+    for (action, slice) in [(PAUSE, Some(&a)), (PAUSE, Some(&b)), (PAUSE, None), (FIRST, Some(&a)), (FIRST, Some(&b))] {
+        grant(&mut s, action, slice);
+    }
+    let by = s.state.paused.as_ref().and_then(|h| h.by.as_deref());
+    assert_eq!((by, s.state.held.len(), s.state.order.as_slice()), (Some("Ada"), 2, &[b.clone(), a.clone()][..]));
+    grant(&mut s, FIRST, Some(&a));
+    grant(&mut s, RESUME, Some(&a));
+    grant(&mut s, RESUME, None);
+    assert_eq!((&s.state.paused, s.state.order.as_slice()), (&None, &[a, b.clone()][..]));
+    assert_eq!(s.state.held.keys().collect::<Vec<_>>(), [&b]);
+    // Who takes the run up lets it go on, but not a slice that somebody holds.
+    grant(&mut s, PAUSE, None);
+    s.run(Kind::RunResumed { reason: "x".into(), term: 0 });
+    assert_eq!((&s.state.paused, s.state.held.len()), (&None, 1));
+    assert!(s.state.problems.is_empty() && s.state.requests.iter().all(|r| r.granted));
 }

@@ -57,7 +57,7 @@ impl Bench {
 }
 
 fn resumed(n: usize) -> Fact {
-    Fact::run(Kind::RunResumed { reason: format!("time {n}") })
+    Fact::run(Kind::RunResumed { reason: format!("time {n}"), term: 0 })
 }
 
 fn batch(from: usize, n: usize) -> Vec<Fact> {

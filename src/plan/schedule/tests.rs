@@ -7,7 +7,10 @@ use crate::{
         event::{Finding, Verdict},
         state::{Attempt, Audit},
     },
-    plan::model::{Plan, generation},
+    plan::model::{
+        Plan, generation,
+        lane::{self, Entry, Move, Stage},
+    },
     spec::model::{Cli, Command, FileBlock, FileMode, ProjectKind, Slice, Spec, Structure},
     store::run::Limits,
 };
@@ -66,6 +69,37 @@ pub(in crate::plan) fn failed(n: u32, reason: AttemptFailure, diff: &str) -> Att
 }
 
 #[test]
+fn people_reorder_hold_and_pause() {
+    let plan = plan(&[vec![], vec![], vec![0], vec![]], 2);
+    let mut state = RunState::default();
+    let ids: Vec<SliceId> = plan.spec.slices.iter().map(|s| s.id.clone()).collect();
+    let [s0, s1, s2, s3] = [0, 1, 2, 3].map(|n| ids[n].clone());
+    let gone: SliceId = "gone".parse().unwrap();
+    state.order = vec![s3.clone(), gone, s2.clone()];
+    let order: Vec<&SliceId> = ordered(&plan, &state).into_iter().map(|s| &s.id).collect();
+    assert_eq!(order, [&s3, &s2, &s0, &s1], "first what a person wants, as far as it is there, and each once");
+    assert_eq!(next(&plan, &state, &Busy::default()), [Step::Build(s3.clone()), Step::Build(s0.clone())]);
+    let held = crate::journal::state::Held { by: None, why: None, since: crate::base::Timestamp::from_millis(0) };
+    state.held.insert(s0.clone(), held.clone());
+    assert_eq!(next(&plan, &state, &Busy::default()), [Step::Build(s3.clone()), Step::Build(s1.clone())]);
+    for n in [0, 1, 3] {
+        at(&plan, &mut state, n).phase = Phase::Eligible;
+    }
+    for n in [0, 1, 3] {
+        at(&plan, &mut state, n).candidate = Some(oid());
+    }
+    let tries = |state: &RunState| match lane::next(&plan, state, oid(), &Entries::default(), 1).pop() {
+        Some(Move::Try(entry, _)) => Some(entry.slice),
+        _ => None,
+    };
+    assert_eq!(tries(&state), Some(s3.clone()));
+    state.held.insert(s3, held.clone());
+    assert_eq!(tries(&state), Some(s1));
+    state.paused = Some(held);
+    assert_eq!((next(&plan, &state, &Busy::default()), tries(&state)), (vec![], None));
+}
+
+#[test]
 fn slices_start_in_spec_order_once_what_they_need_is_done() {
     let plan = plan(&[vec![], vec![0], vec![], vec![]], 2);
     let mut state = RunState::default();
@@ -76,10 +110,10 @@ fn slices_start_in_spec_order_once_what_they_need_is_done() {
     at(&plan, &mut state, 0).phase = Phase::Landed;
     assert_eq!(next(&plan, &state, &busy), [Step::Build(s1.clone())]);
     at(&plan, &mut state, 3).phase = Phase::Eligible;
-    at(&plan, &mut state, 1).phase = Phase::Eligible;
-    assert_eq!(next(&plan, &state, &busy), [Step::Land(s1)], "the lane goes in spec order, one at a time");
-    busy.landing = Some(s3);
-    assert_eq!(next(&plan, &state, &busy), []);
+    assert_eq!(next(&plan, &state, &busy), [Step::Build(s1)], "a candidate is the lane's");
+    let (on, stage) = (oid(), Stage::Merging);
+    busy.lane.push(Entry { slice: s3.clone(), candidate: on, spec: on, on, stage });
+    assert!(busy.has(&s3) && !busy.is_idle());
 }
 
 #[test]
@@ -157,13 +191,33 @@ fn without_money_nothing_that_costs_is_begun() {
 
 /// Plays a run against arbitrary outcomes: what the schedule asks for is done at once, with a random result.
 fn play(plan: &Plan, mut dice: impl FnMut() -> u8) -> RunState {
-    let mut state = RunState::default();
+    let (mut state, mut lane) = (RunState::default(), Entries::default());
     for _ in 0..10_000 {
         let steps = next(plan, &state, &Busy::default());
-        let lands = steps.iter().filter(|s| matches!(s, Step::Land(_))).count();
-        assert!(lands <= 1);
+        let index = |id: &SliceId| plan.spec.slices.iter().position(|s| s.id == *id).unwrap();
+        for step in lane::next(plan, &state, oid(), &lane, 1) {
+            match step {
+                Move::Try(entry, _) if dice().is_multiple_of(3) => {
+                    lane.push(Entry { stage: Stage::Failed(AttemptFailure::Integration, "red".into()), ..entry });
+                }
+                Move::Try(entry, _) => lane.push(Entry { stage: Stage::Passed(oid()), ..entry }),
+                Move::Land(id) => {
+                    lane.remove(&id);
+                    at(plan, &mut state, index(&id)).phase = Phase::Landed;
+                    state.landings.push((id, oid()));
+                }
+                Move::GiveBack(id) => {
+                    lane.remove(&id);
+                    let slice = at(plan, &mut state, index(&id));
+                    let last = slice.attempts.last_mut().unwrap();
+                    last.failed = Some((AttemptFailure::Integration, "red".into()));
+                    slice.repairs += 1;
+                    slice.phase = Phase::Building;
+                }
+                Move::Drop(id) => panic!("`{id}` stands where it should"),
+            }
+        }
         for step in steps {
-            let index = |id: &SliceId| plan.spec.slices.iter().position(|s| s.id == *id).unwrap();
             match step {
                 Step::Block(id, Stop { reason, detail: why, .. }) => {
                     let slice = at(plan, &mut state, index(&id));
@@ -183,20 +237,8 @@ fn play(plan: &Plan, mut dice: impl FnMut() -> u8) -> RunState {
                         2 => slice.phase = Phase::Redundant,
                         _ => {
                             slice.attempts.push(Attempt { n: attempt, ..Default::default() });
-                            slice.phase = Phase::Eligible;
+                            (slice.phase, slice.candidate) = (Phase::Eligible, Some(oid()));
                         }
-                    }
-                }
-                Step::Land(id) => {
-                    let slice = at(plan, &mut state, index(&id));
-                    if dice().is_multiple_of(3) {
-                        let last = slice.attempts.last_mut().unwrap();
-                        last.failed = Some((AttemptFailure::Integration, "red".into()));
-                        slice.repairs += 1;
-                        slice.phase = Phase::Building;
-                    } else {
-                        slice.phase = Phase::Landed;
-                        state.landings.push((id, oid()));
                     }
                 }
                 Step::Audit => {

@@ -38,6 +38,8 @@ fn what_waits_names_what_it_waits_for() {
     let said = ask(&plan, &state, 3, Standing::AtWork);
     assert_eq!(said.because, [Because::NoPlace { jobs: 1 }]);
     assert_eq!(ask(&plan, &state, 3, Standing::Finished).next, Next::Run);
+    let free = ask(&super::super::schedule::tests::plan(&[vec![]], 1), &RunState::default(), 0, Standing::AtWork);
+    assert_eq!(free.because, [Because::Ready]);
 
     at(&plan, &mut state, 0).phase = Phase::Merging;
     at(&plan, &mut state, 3).phase = Phase::Eligible;
@@ -81,7 +83,8 @@ fn what_is_blocked_names_the_last_red_checks_and_the_root() {
     };
     let why = Because::Blocked { reason: BlockReason::Attempts, detail: "so".into() };
     let failure = Because::Failed { attempt: 2, reason: AttemptFailure::Checks, detail: "why".into() };
-    assert_eq!(said.because, [why, failure, last, Because::Outside { paths: vec!["x/y".into()] }]);
+    let used = Because::Used { limits: vec![Over { what: "attempts", limit: 3, used: 2 }] };
+    assert_eq!(said.because, [why, failure, last, Because::Outside { paths: vec!["x/y".into()] }, used]);
     assert_eq!(said.next, Next::Retry { slices: vec![s0.clone()] });
 
     for n in [1, 2] {
@@ -110,5 +113,54 @@ fn what_no_agent_can_mend_is_the_specs_to_change() {
         let said = ask(&plan, &state, 0, Standing::Finished);
         assert_eq!(said.next, expected, "{reason:?}");
         assert!(matches!(&said.because[1], Because::Red { check, .. } if check == "a"), "{:?}", said.because);
+    }
+}
+
+#[test]
+fn under_test_it_names_what_it_stands_on() {
+    let plan = plan(&[vec![], vec![], vec![]], 1);
+    let mut state = RunState::default();
+    let id = |c: char| c.to_string().repeat(40).parse::<Oid>().unwrap();
+    for (n, tip, commit) in [(0, '1', '2'), (1, '2', '3'), (2, '3', '4')] {
+        let now = at(&plan, &mut state, n);
+        let (tip, commit) = (id(tip), id(commit));
+        (now.phase, now.merge) = (Phase::Merging, Some(Merge { candidate: oid(), tip, commit, tree: oid(), round: 1 }));
+    }
+    let ids: Vec<SliceId> = plan.spec.slices.iter().map(|s| s.id.clone()).collect();
+    for (n, on, commit) in [(0, '1', '2'), (1, '2', '3'), (2, '3', '4')] {
+        let after = ids[..n].to_vec();
+        let said = ask(&plan, &state, n, Standing::AtWork);
+        assert_eq!(said.because, [Because::Testing { commit: id(commit), on: id(on), after }]);
+    }
+}
+
+/// Wherever a slice stands, something explains it and something can be done about it.
+#[test]
+fn every_phase_in_every_standing_is_explained_with_what_people_want_first() {
+    let plan = plan(&[vec![], vec![0]], 1);
+    let held = Held { by: Some("Ada".into()), why: None, since: Timestamp::from_millis(0) };
+    let all = [Phase::Pending, Phase::Building, Phase::Checking, Phase::Eligible, Phase::Merging, Phase::Landed];
+    for phase in all.into_iter().chain([Phase::Redundant, Phase::Blocked]) {
+        for standing in [Standing::AtWork, Standing::Interrupted, Standing::Finished] {
+            let mut state = RunState::default();
+            let now = at(&plan, &mut state, 0);
+            (now.phase, now.landing) = (phase, Some(oid()));
+            now.merge = Some(Merge { candidate: oid(), tip: oid(), commit: oid(), tree: oid(), round: 1 });
+            now.attempts = vec![failed(1, AttemptFailure::Checks, "x"), Attempt { n: 2, ..Default::default() }];
+            now.blocked = (phase == Phase::Blocked).then(|| (BlockReason::Budget, "spent".into()));
+            let said = ask(&plan, &state, 0, standing);
+            assert!(!said.because.is_empty(), "{phase:?} {standing:?}");
+            assert_eq!(said.next == Next::Nothing, phase.is_done(), "{phase:?} {standing:?}");
+            let used = said.because.iter().any(|b| matches!(b, Because::Used { limits } if limits[0].used == 1));
+            assert_eq!(used, !phase.is_done(), "{phase:?}: one of its attempts counts");
+            let at_work = said.because.iter().any(|b| matches!(b, Because::AtWork { attempt: 2, .. }));
+            assert_eq!(at_work, matches!(phase, Phase::Pending | Phase::Building | Phase::Checking));
+
+            state.held.insert("s0".parse().unwrap(), held.clone());
+            let said = ask(&plan, &state, 0, standing);
+            let first = matches!(&said.because[0], Because::Paused { slice: Some(_), held } if held.by.is_some());
+            assert_eq!(first, !phase.is_final(), "{phase:?}");
+            assert_eq!(said.next == Next::LetGo, !phase.is_final() && standing != Standing::Finished);
+        }
     }
 }

@@ -182,7 +182,7 @@ fn journalled(f: &Fixture) -> (Vec<Oid>, String) {
     let name = names::journal(&run_id(), writer.id());
     let mut tips = Vec::new();
     for n in 0..4 {
-        writer.append(&[Fact::run(Event::RunResumed { reason: format!("time {n}") })]).unwrap();
+        writer.append(&[Fact::run(Event::RunResumed { reason: format!("time {n}"), term: 0 })]).unwrap();
         tips.push(f.store.repo.refs().read(&name).unwrap().unwrap());
     }
     (tips, name)

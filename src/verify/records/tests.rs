@@ -133,7 +133,7 @@ fn what_an_agent_answers_has_happened_as_far_as_journals_tell() {
     let mut writer = Writer::open(&f.store, &run.parse().unwrap(), at, 0).unwrap();
     for slice in [Some("store"), Some("other"), None] {
         let slice = slice.map(|s| s.parse().unwrap());
-        let fact = Fact { slice, ..Fact::run(Event::RunResumed { reason: "x".into() }) };
+        let fact = Fact { slice, ..Fact::run(Event::RunResumed { reason: "x".into(), term: 0 }) };
         events.extend(writer.append(&[fact]).unwrap().into_iter().map(|e| e.id));
     }
     assert_eq!(answer(&events[0]), []);

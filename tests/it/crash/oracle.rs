@@ -1,27 +1,56 @@
 //! What must hold after a run that died was gone on with.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     sync::OnceLock,
 };
 
-use serde_json::Value;
+use rustix::fs::{FlockOperation, flock};
+use serde_json::{Value, json};
 
+use super::seen::Seen;
 use crate::support::{Output, Running, Sandbox, Snapshot};
 
-/// The example of the documentation: six slices, one of which fails first.
-const INTENT: &str = include_str!("../../../examples/jot.md");
-const SLICES: [&str; 6] = ["front", "add", "list", "find", "drop", "export"];
+/// What is made in a scene.
+pub struct Product {
+    name: &'static str,
+    intent: &'static str,
+    slices: &'static [&'static str],
+    /// Whether an agent, a process of its own, writes it; else the intent carries the code.
+    by_agent: bool,
+}
 
-/// A repository with the example beside it, and how it was before the first run.
+/// The example of the documentation: six slices, one of which fails first.
+pub const JOT: Product = Product {
+    name: "jot",
+    intent: include_str!("../../../examples/jot.md"),
+    slices: &["front", "add", "list", "find", "drop", "export"],
+    by_agent: false,
+};
+
+/// Four small slices, three at a time; agents and checks are processes of their own.
+pub const WORDS: Product = Product {
+    name: "words",
+    intent: "# Words\n\nA word in each file.\n\nKind: `cli`, started as `./a`.\n\n\
+        ## Slice `a`: The word a\n\n**R1** It prints a.\n\nOwns: `a`.\n\nCheck: `./a` prints `a`.\n\n\
+        ## Slice `b`, after `a`: The word b\n\n**R2** It prints b.\n\nOwns: `b`.\n\nCheck: `./b` prints `b`.\n\n\
+        ## Slice `c`, after `a`: The word c\n\n**R3** It prints c.\n\nOwns: `c`.\n\nCheck: `./c` prints `c`.\n\n\
+        ## Slice `d`: The word d\n\n**R4** It prints d.\n\nOwns: `d`.\n\nCheck: `./d` prints `d`.\n",
+    slices: &["a", "b", "c", "d"],
+    by_agent: true,
+};
+
+/// A repository with an intent beside it, and how it was before the first run.
 pub struct Scene {
     pub s: Sandbox,
+    product: Product,
     intent: PathBuf,
     before: Snapshot,
     amended: Cell<bool>,
+    seen: RefCell<Seen>,
 }
 
 impl Scene {
@@ -29,21 +58,40 @@ impl Scene {
         Self::in_repository(&[])
     }
 
-    /// In a repository that `git init` made with these arguments; with something in the stash and a changed file.
+    /// In a repository that `git init` made with these arguments.
     pub fn in_repository(init: &[&str]) -> Scene {
+        Self::of(JOT, init)
+    }
+
+    /// In a repository with something in the stash, a changed file, one that is staged and one that git does not know.
+    pub fn of(product: Product, init: &[&str]) -> Scene {
         let s = Sandbox::initialised(init);
         s.write("repo/README.md", "Put away.\n");
         s.git(&["stash", "-q"]);
         s.write("repo/README.md", "Being changed.\n");
+        s.write("repo/staged", "To be committed.\n");
+        s.git(&["add", "staged"]);
+        s.write("repo/unknown", "Mine.\n");
         s.script("repo/.git/hooks/pre-commit", "#!/bin/sh\nexit 1\n");
-        let intent = s.write("jot.md", INTENT);
+        let intent = s.write(&format!("{}.md", product.name), product.intent);
+        if product.by_agent {
+            let steps = |id: &&str| {
+                let write = json!({"path": id, "content": format!("#!/bin/sh\necho {id}\n"), "executable": true});
+                ((*id).to_owned(), json!({"*": [{"write": write}]}))
+            };
+            let slices: serde_json::Map<_, _> = product.slices.iter().map(steps).collect();
+            let script = s.write("agent.json", json!({"slices": slices}).to_string());
+            let agent = format!("command:{} {}", env!("CARGO_BIN_EXE_git-otto-fake-agent"), script.display());
+            s.git(&["config", "--global", "otto.agent", &agent]);
+            s.git(&["config", "--global", "otto.jobs", "3"]);
+        }
         let before = s.snapshot();
-        Scene { s, intent, before, amended: Cell::new(false) }
+        Scene { s, product, intent, before, amended: Cell::new(false), seen: RefCell::default() }
     }
 
     /// The intent is not what was approved once that was amended.
-    fn args(&self) -> [&str; 3] {
-        ["run", "--yes", if self.amended.get() { "jot" } else { self.intent.to_str().unwrap() }]
+    pub fn args(&self) -> [&str; 3] {
+        ["run", "--yes", if self.amended.get() { self.product.name } else { self.intent.to_str().unwrap() }]
     }
 
     /// Amends the spec: guidance for the first slice, and for the last one.
@@ -63,9 +111,17 @@ impl Scene {
         self.otto(&self.args(), fault)
     }
 
-    fn otto(&self, args: &[&str], fault: Option<&str>) -> Output {
+    /// Runs a command, perhaps with a failpoint armed, and looks at what it left.
+    pub fn otto(&self, args: &[&str], fault: Option<&str>) -> Output {
         let vars: Vec<(&str, &str)> = fault.map(|f| ("GIT_OTTO_FAULT", f)).into_iter().collect();
-        self.s.otto_with(args, &vars, None)
+        let out = self.s.otto_with(args, &vars, None);
+        self.look(&out);
+        out
+    }
+
+    /// What a process left that has ended somehow: what was there before is still there, or has gone on.
+    pub fn look(&self, out: &Output) {
+        self.seen.borrow_mut().look(&self.s, out);
     }
 
     /// What a user types after a crash: `resume` if there is a run, else the same command again.
@@ -75,8 +131,12 @@ impl Scene {
 
     /// The same, not waited for, and telling its events.
     pub fn begin(&self) -> Running {
-        let run = [&self.args()[..], &["--json"]].concat();
-        self.s.start(if self.has_run() { &["resume", "--json"] } else { &run }, &[])
+        self.s.start(&self.next(), &[])
+    }
+
+    /// The command that goes on, telling its events.
+    pub fn next(&self) -> Vec<&str> {
+        if self.has_run() { vec!["resume", "--json"] } else { [&self.args()[..], &["--json"]].concat() }
     }
 
     fn has_run(&self) -> bool {
@@ -108,9 +168,10 @@ impl Scene {
 
     /// All of it.
     pub fn hold(&self) {
-        static UNDISTURBED: OnceLock<String> = OnceLock::new();
-        let product = UNDISTURBED.get_or_init(|| {
-            let scene = Scene::new();
+        static UNDISTURBED: [OnceLock<String>; 2] = [OnceLock::new(), OnceLock::new()];
+        let (which, of) = if self.product.by_agent { (1, WORDS) } else { (0, JOT) };
+        let product = UNDISTURBED[which].get_or_init(|| {
+            let scene = Scene::of(of, &[]);
             scene.run(None).exits(0);
             scene.hold_but_the_product()
         });
@@ -123,19 +184,20 @@ impl Scene {
         let again = self.run(None).exits(0);
         assert!(again.stderr.contains("nothing changed since it passed"), "{again}");
         self.each_slice_landed_once();
+        self.seen.borrow().hold(s);
         s.otto(&["verify", "--all"]).exits(0);
         let fsck = s.try_git("repo", &["fsck", "--full", "--strict", "--no-dangling"]).exits(0);
         assert_eq!(format!("{}{}", fsck.stdout, fsck.stderr), "");
         self.before.assert_same(&s.snapshot());
         self.nothing_is_left();
-        s.git(&["rev-parse", "otto/jot^{tree}"])
+        s.git(&["rev-parse", &format!("otto/{}^{{tree}}", self.product.name)])
     }
 
     /// By the first-parent history, by the events, by the receipts.
     fn each_slice_landed_once(&self) {
         let s = &self.s;
         let format = "--format=%H %T %(trailers:key=Otto-Slice,valueonly,separator=%x2C)";
-        let history = s.git(&["log", "--first-parent", format, "main..otto/jot"]);
+        let history = s.git(&["log", "--first-parent", format, &format!("main..otto/{}", self.product.name)]);
         let mut landings = BTreeMap::new();
         for line in history.lines() {
             let [commit, tree, slice] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
@@ -143,12 +205,13 @@ impl Scene {
         }
         let mut landed: Vec<&str> = landings.values().map(|(_, slice)| *slice).collect();
         landed.sort_unstable();
-        let mut expected = SLICES.to_vec();
+        let mut expected = self.product.slices.to_vec();
         expected.sort_unstable();
         assert_eq!(landed, expected);
 
         let mut told = BTreeSet::new();
         let mut proven = BTreeSet::new();
+        let green = self.green();
         for journal in self.refs("refs/notes/otto") {
             for line in s.git(&["notes", "--ref", &journal, "list"]).lines() {
                 let (blob, object) = line.split_once(' ').unwrap();
@@ -158,6 +221,13 @@ impl Scene {
                         let (tree, slice) = landings[object];
                         assert_eq!((&value["tested_tree"], &value["slice"]), (&tree.into(), &slice.into()));
                         assert!(proven.insert(slice.to_owned()), "{slice} has two receipts");
+                        // All that was due on exactly this tree was green, and the journal says so, too.
+                        let checks = value["checks"].as_array().unwrap();
+                        assert!(!checks.is_empty(), "{slice} landed untested");
+                        for check in checks {
+                            let run = (tree.to_owned(), check["id"].as_str().unwrap().to_owned());
+                            assert!(check["integrated"] == "holds" && green.contains(&run), "{slice}: {check}");
+                        }
                     }
                     if value["kind"] == "slice.merge.landed" {
                         let commit = value["data"]["commit"].as_str().unwrap();
@@ -167,31 +237,51 @@ impl Scene {
                 }
             }
         }
-        assert_eq!((told.len(), proven.len()), (SLICES.len(), SLICES.len()));
+        assert_eq!((told.len(), proven.len()), (expected.len(), expected.len()));
+    }
+
+    /// The checks that were green while slices landed, by tree.
+    fn green(&self) -> BTreeSet<(String, String)> {
+        let passed = |e: &Value| {
+            let data = &e["data"];
+            let queued = data["round"].as_str().is_some_and(|r| r.starts_with("queue-"));
+            let text = |name: &str| data[name].as_str().unwrap().to_owned();
+            (e["kind"] == "slice.check.finished" && data["passed"] == true && queued)
+                .then(|| (text("tree"), text("check")))
+        };
+        super::seen::events(&self.s).iter().filter_map(passed).collect()
     }
 
     /// How many events of a kind there are.
     pub fn told(&self, kind: &str) -> usize {
-        let of_kind = format!("\"kind\":\"{kind}\"");
-        let of_note = |line: &str| {
-            let text = self.s.git(&["cat-file", "blob", line.split(' ').next().unwrap()]);
-            text.lines().filter(|l| l.contains(&of_kind)).count()
-        };
-        let of_journal =
-            |name: &String| -> usize { self.s.git(&["notes", "--ref", name, "list"]).lines().map(of_note).sum() };
-        self.refs("refs/notes/otto").iter().map(of_journal).sum()
+        super::seen::events(&self.s).iter().filter(|e| e["kind"] == kind).count()
     }
 
     fn nothing_is_left(&self) {
-        for prefix in ["refs/otto/lease", "refs/otto/pin", "refs/otto/wip"] {
+        // What an agent had written when it was killed is kept on purpose; the intent's own code is not lost.
+        let wip = if self.product.by_agent { &[][..] } else { &["refs/otto/wip"] };
+        for prefix in ["refs/otto/lease", "refs/otto/pin"].iter().chain(wip) {
             assert_eq!(self.refs(prefix), Vec::<String>::new());
         }
         let git = self.s.repo().join(".git");
         // The files that otto's own locks are taken on stay; a lock of git is there only while it is held.
         let locks = |p: &PathBuf| p.extension().is_some_and(|e| e == "lock") && !p.starts_with(git.join("otto"));
-        assert_eq!(below(&git).into_iter().filter(locks).collect::<Vec<_>>(), Vec::<PathBuf>::new());
+        let temporary = |p: &PathBuf| {
+            let name = p.file_name().unwrap().to_string_lossy();
+            name.starts_with("tmp_") || name.starts_with(".tmp") || name.starts_with(".git-otto")
+        };
+        let left = |p: &PathBuf| locks(p) || temporary(p);
+        assert_eq!(below(&git).into_iter().filter(left).collect::<Vec<_>>(), Vec::<PathBuf>::new());
+        let held = |p: &PathBuf| flock(fs::File::open(p).unwrap(), FlockOperation::NonBlockingLockExclusive).is_err();
+        let locks = below(&git.join("otto/locks")).into_iter().filter(held);
+        assert_eq!(locks.collect::<Vec<_>>(), Vec::<PathBuf>::new(), "locks that somebody holds");
         // Transcripts stay for people to read; the intent's own code leaves none.
-        assert_eq!(below(&self.s.path("state")), Vec::<PathBuf>::new());
+        let transcripts =
+            |p: &PathBuf| !p.components().any(|c| c.as_os_str() == "transcripts") || !self.product.by_agent;
+        let state = below(&self.s.path("state")).into_iter().filter(transcripts);
+        assert_eq!(state.collect::<Vec<_>>(), Vec::<PathBuf>::new());
+        assert_eq!(fs::read_dir(self.s.path("tmp")).unwrap().count(), 0, "temporary files");
+        super::seen::nobody_is_left(&self.s);
     }
 }
 

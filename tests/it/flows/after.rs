@@ -87,7 +87,7 @@ fn nothing_of_the_users_is_put_at_risk() {
     s.git(&["switch", "-q", "main"]);
     let head = at(&s, "HEAD");
     s.write("repo/.git/MERGE_HEAD", format!("{head}\n"));
-    refuses(&s, "repo", &["deliver"], 9, "a merge is under way", "git merge --abort");
+    refuses(&s, "repo", &["deliver"], 9, "a merge is under way", "git otto recover");
     std::fs::remove_file(s.path("repo/.git/MERGE_HEAD")).unwrap();
 
     // Where git itself refuses, nothing is left of the attempt.

@@ -69,8 +69,8 @@ fn an_agent_at_a_changed_slice_is_stopped_and_its_peer_goes_on() {
     assert_eq!(attempts[0]["n"], 2, "numbers go on");
     run.stands("b", "landed", 1);
     // What the stopped agent had written is kept for people, and is no part of what followed.
-    let kept = format!("refs/otto/wip/{}/a:a.txt", run.run());
-    assert_eq!(s.git(&["show", &kept]), "a");
+    let kept = s.git(&["log", "--format=%H", "--grep", "What attempt 1", &format!("refs/otto/wip/{}/a", run.run())]);
+    assert_eq!(s.git(&["show", &format!("{}:a.txt", kept.lines().next().unwrap())]), "a");
     assert_eq!(s.git(&["show", "otto/few:a.txt"]), "A");
     assert_eq!(run.packet["spec"]["commit"], json!(version));
     let told = &run.packet["amendments"][0];

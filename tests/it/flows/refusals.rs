@@ -33,14 +33,13 @@ fn outside_a_repository() {
 #[test]
 fn what_this_version_cannot_run() {
     let s = sandbox();
-    let head =
-        "Service `web`: `node` `server.js` is ready when it listens.\n\nContract `src/api.ts`, owned by `a`, literal.";
-    let body = "Owns: `src/api.ts`.\n\n".to_owned()
+    let head = "Service `web`: `node` `server.js` is ready when it listens.";
+    let body = "Owns: `a.txt`.\n\n".to_owned()
         + "Check: `cat a.txt` prints `a`.\n\nRequest: `GET /` to `web` answers 200.\n\nPytest: `tests/test_a.py`.\n\n\
            Invariant: `size(files) > 0`: there is something.";
     s.write("intent.md", intent("One", head, &[("a", &[], body)], ""));
     let args = ["run", "--yes", "../intent.md", "--agent", "command:true"];
-    for named in ["api_probe", "state_invariant", "service `web`", "`src/api.ts` is a contract"] {
+    for named in ["api_probe", "state_invariant", "service `web`"] {
         refuses(&s, "repo", &args, 2, named, "repo_test");
     }
 }

@@ -83,6 +83,7 @@ fn answers_are_as_their_schema_says() {
         "verify",
         "man --out ../man -n",
         "resume",
+        "recover",
         "run jot",
         "amend jot --set /title=Notes -m Longer -n",
         "remote add other ../there.git -n",
@@ -93,6 +94,8 @@ fn answers_are_as_their_schema_says() {
         "bundle create ../all.bundle",
         "close jot -n",
         "compile --id two ../jot.md",
+        "gc -n",
+        "gc",
         "discard two -n",
     ] {
         check(line);

@@ -21,6 +21,7 @@ pub fn task(workspace: PathBuf) -> Task {
         green_on_base: vec![],
         failures: vec![],
         hint: None,
+        conflicts: vec![],
         contracts: vec![],
         workspace,
         blocks: vec![],
