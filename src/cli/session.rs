@@ -280,6 +280,7 @@ pub fn reopen(
     let (at, anchor) = run::load(&store.repo, id)?;
     let team = team::again(start, store, &choices.whom, &anchor.agents)?;
     let prompts = prompts(start, store)?;
+    let lock = lock.after(journal::read(&store.repo, id, at)?.state.owners());
     let lease = own(start, store, lock, id, &anchor.target, choices)?;
     open(start, store, lease, (at, anchor), (team, prompts), choices.record, Vec::new())
 }
@@ -327,15 +328,13 @@ fn open(
     let team = team::fit(start, store, team, &plan.spec)?;
     let writer = journal::Writer::open(store, &anchor.run, at, state.lamport)?;
     let fresh = state.started.is_none();
-    // A lease that was given back tells nobody how many there were: the journal does.
-    let term = lease.term().max(state.term.saturating_add(1));
     let progress = Arc::new(Progress::new(start.ui.clone(), start.world.clock.clone()));
     let told = progress.clone();
     let log = Arc::new(Log::new(writer, state, Box::new(move |event, _| told.event(event))));
     let opening = if fresh {
         Kind::RunStarted { spec: anchor.spec_commit, target: anchor.target.clone(), base: anchor.base }
     } else {
-        Kind::RunResumed { reason: "taken up again".into(), term }
+        Kind::RunResumed { reason: "taken up again".into(), term: lease.term() }
     };
     log.record(&[Fact::run(opening)])?;
     let style = style(start, store)?;

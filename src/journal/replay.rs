@@ -101,3 +101,36 @@ fn order(a: &Event, b: &Event) -> Ordering {
         .then_with(|| a.id.cmp(&b.id))
         .then_with(|| if a == b { Ordering::Equal } else { format!("{a:?}").cmp(&format!("{b:?}")) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{base::Timestamp, journal::event::Fact};
+
+    fn event(writer: &str, seq: u64, lamport: u64, kind: Kind) -> Event {
+        let (id, ts) = (format!("{writer}-{seq}"), Timestamp::from_millis(0));
+        Event { v: 1, id, seq, lamport, ts, prev: String::new(), fact: Fact::run(kind) }
+    }
+
+    fn takes(writer: &str, lamport: u64, term: u64) -> Event {
+        event(writer, 1, lamport, Kind::RunResumed { reason: "x".into(), term })
+    }
+
+    #[test]
+    fn who_followed_counts_and_what_the_one_before_says_later_does_not() {
+        let says = |writer: &str, lamport| event(writer, 2, lamport, Kind::RunPaused { reason: "x".into() });
+        // Both took it up at one logical time, or the one that followed even earlier: neither had heard of the other.
+        for (first, second) in [("a", "b"), ("b", "a")] {
+            for follows in [3, 7] {
+                let asks = Kind::ControlRequested { action: "skip".into(), by: None, hint: None };
+                let asks = event(first, 3, 9, asks);
+                let all = vec![takes(first, 7, 1), says(first, 8), asks, takes(second, follows, 2), says(second, 8)];
+                let read = replay(all, Vec::new(), Vec::new());
+                assert_eq!(read.events.len(), 5, "nothing is left out");
+                assert_eq!((read.state.resumes, read.state.owners(), read.state.requests.len()), (1, 3, 1));
+                let ids: Vec<&str> = read.overtaken.iter().map(|e| e.id.as_str()).collect();
+                assert_eq!(ids, [format!("{first}-1"), format!("{first}-2")]);
+            }
+        }
+    }
+}

@@ -133,6 +133,11 @@ pub struct RunState {
 }
 
 impl RunState {
+    /// How many processes have owned the run so far, as far as they knew of each other.
+    pub fn owners(&self) -> u64 {
+        self.term.saturating_add(1)
+    }
+
     /// The version of the spec that the run works on, once it has begun.
     pub fn spec(&self) -> Option<Oid> {
         self.amended.last().copied().or(self.started.as_ref().map(|s| s.spec))

@@ -150,8 +150,8 @@ impl Claim {
 
     /// What the remote has.
     pub(super) fn look(&self) -> Reached<Option<There>> {
+        self.asks();
         let found = self.look_up();
-        self.asked.store(self.store.world.clock.now().millis(), Ordering::SeqCst);
         self.at().trouble = found.as_ref().err().cloned();
         found
     }
@@ -182,10 +182,15 @@ impl Claim {
     }
 
     fn set(&self, at: &mut At, new: Option<Oid>) -> Reached<Set> {
+        self.asks();
         let set = self.swap(&mut at.last, new);
-        self.asked.store(self.store.world.clock.now().millis(), Ordering::SeqCst);
         at.trouble = set.as_ref().err().cloned();
         set
+    }
+
+    /// Notes that the remote is asked now. An answer is as old as its question: the machine may sleep in between.
+    fn asks(&self) {
+        self.asked.store(self.store.world.clock.now().millis(), Ordering::SeqCst);
     }
 
     /// Swaps until the remote has `new`, or somebody else's. A push of this repository may have brought a lease of the same

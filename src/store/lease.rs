@@ -102,12 +102,13 @@ pub enum Owner {
 pub struct SpecLock {
     lock: Lock,
     spec: SpecId,
+    owners: u64,
 }
 
 /// Takes the flock of a spec, or says who has it ([`Error::Locked`]). `what` tells others what it is held for.
 pub fn lock_spec(store: &Store, spec: &SpecId, what: &str) -> Result<SpecLock> {
     let lock = flock(store, format!("spec-{spec}.lock"), spec, format!("the spec {spec}"), what)?;
-    Ok(SpecLock { lock, spec: spec.clone() })
+    Ok(SpecLock { lock, spec: spec.clone(), owners: 0 })
 }
 
 /// Takes all three locks of a run that lands on the ref `target`.
@@ -134,6 +135,11 @@ impl SpecLock {
         &self.spec
     }
 
+    /// Says how many owners the run had that is to be owned, as its journals tell: a lease that was given back tells nobody.
+    pub fn after(self, owners: u64) -> SpecLock {
+        SpecLock { owners, ..self }
+    }
+
     /// Goes on to own a run of the spec. `take_over` takes the lease of an owner on another machine that may live.
     pub fn lease(self, store: &Store, run: &RunId, target: &str, take_over: bool) -> Result<Lease> {
         if self.spec != *run.spec() {
@@ -142,7 +148,7 @@ impl SpecLock {
         }
         let file = format!("target-{}.lock", Sha256::of(target).short());
         let target = flock(store, file, &self.spec, format!("the target {target}"), run.as_str())?;
-        let owned = Taking { store, run, take_over }.take()?;
+        let owned = Taking { store, run, take_over, owners: self.owners }.take()?;
         Ok(Lease { owned, _target: target, _spec: self.lock })
     }
 }
@@ -152,6 +158,7 @@ struct Taking<'a> {
     store: &'a Store,
     run: &'a RunId,
     take_over: bool,
+    owners: u64,
 }
 
 impl Taking<'_> {
@@ -177,7 +184,7 @@ impl Taking<'_> {
             }
         }
         let known = [before.flatten(), there.clone().flatten().and_then(|(_, tenure)| tenure)];
-        let term = known.iter().flatten().map(|t| t.term.saturating_add(1)).max().unwrap_or(0);
+        let term = known.iter().flatten().map(|t| t.term.saturating_add(1)).fold(self.owners, u64::max);
         let now = store.world.clock.now();
         let tenure = Tenure {
             format: 1,
