@@ -180,12 +180,12 @@ impl Reftable {
                 vec!["update-ref", "--no-deref", "-m", why, "HEAD", &id]
             }
         };
-        self.as_person(&args, who)
+        self.as_committer(&args, None, who)?.ok().map(drop)
     }
 
     pub(super) fn put_own(&self, name: &str, id: Oid, who: &Signature, why: &str) -> Result<()> {
         check(name)?;
-        self.as_person(&["update-ref", "--no-deref", "-m", why, name, &id.to_string()], who)
+        self.as_committer(&["update-ref", "--no-deref", "-m", why, name, &id.to_string()], None, who)?.ok().map(drop)
     }
 
     pub(super) fn delete_own(&self, names: &[&str]) -> Result<()> {
@@ -195,18 +195,5 @@ impl Reftable {
             script.extend_from_slice(format!("option no-deref\0delete {name}\0\0").as_bytes());
         }
         self.git.run(&["update-ref", "--stdin", "-z"].map(OsStr::new), Some(&script), &[])?.ok().map(drop)
-    }
-
-    fn as_person(&self, args: &[&str], who: &Signature) -> Result<()> {
-        let actor = who.actor();
-        let (name, email) = (actor.name.to_string(), actor.email.to_string());
-        let date = format!("@{} +0000", actor.time.seconds);
-        let vars = [
-            ("GIT_COMMITTER_NAME", OsStr::new(&name)),
-            ("GIT_COMMITTER_EMAIL", OsStr::new(&email)),
-            ("GIT_COMMITTER_DATE", OsStr::new(&date)),
-        ];
-        let args: Vec<&OsStr> = args.iter().map(OsStr::new).collect();
-        self.git.run(&args, None, &vars)?.ok().map(drop)
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Error, Head, Old, RefEdit, Refs, Result, Signature, Swap, Target,
-    cmd::Git,
+    cmd::{Git, Output},
     refs::{self, Backend, Tried},
 };
 use crate::base::Oid;
@@ -106,17 +106,9 @@ impl Backend for Reftable {
             script.extend_from_slice(line.as_bytes());
         }
         script.extend_from_slice(b"prepare\0commit\0");
-        let actor = who.actor();
-        let (name, email) = (actor.name.to_string(), actor.email.to_string());
-        let date = format!("@{} +0000", actor.time.seconds);
-        let vars = [
-            ("GIT_COMMITTER_NAME", OsStr::new(&name)),
-            ("GIT_COMMITTER_EMAIL", OsStr::new(&email)),
-            ("GIT_COMMITTER_DATE", OsStr::new(&date)),
-        ];
         // `refs/otto` has no reflog unless asked for.
-        let args = ["update-ref", "-m", why, "--create-reflog", "--stdin", "-z"].map(OsStr::new);
-        let out = self.git.run(&args, Some(&script), &vars)?;
+        let args = ["update-ref", "-m", why, "--create-reflog", "--stdin", "-z"];
+        let out = self.as_committer(&args, Some(&script), who)?;
         if out.code == Some(0) {
             return Ok(Tried::Done);
         }
@@ -129,6 +121,22 @@ impl Backend for Reftable {
             return Ok(Tried::Stale);
         }
         if out.stderr.contains("lock") { Ok(Tried::Locked(out.stderr)) } else { Err(out.failed()) }
+    }
+}
+
+impl Reftable {
+    /// Runs `git` as the person whom reflogs are to name.
+    pub(super) fn as_committer(&self, args: &[&str], stdin: Option<&[u8]>, who: &Signature) -> Result<Output> {
+        let actor = who.actor();
+        let (name, email) = (actor.name.to_string(), actor.email.to_string());
+        let date = format!("@{} +0000", actor.time.seconds);
+        let vars = [
+            ("GIT_COMMITTER_NAME", OsStr::new(&name)),
+            ("GIT_COMMITTER_EMAIL", OsStr::new(&email)),
+            ("GIT_COMMITTER_DATE", OsStr::new(&date)),
+        ];
+        let args: Vec<&OsStr> = args.iter().map(OsStr::new).collect();
+        self.git.run(&args, stdin, &vars)
     }
 }
 
