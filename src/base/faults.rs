@@ -52,6 +52,8 @@ points! {
     WorkspaceCreateAfter = "workspace.create.after",
     /// A workspace is about to be removed.
     WorkspaceRemoveBefore = "workspace.remove.before",
+    /// A workspace is one that may be swept, and all that was in it is still there.
+    WorkspaceRemoveMid = "workspace.remove.mid",
     /// The base checks of a slice ran, their evidence is not stored.
     BuildBaseAfter = "build.base.after",
     /// The agent ended, nothing of its work is stored.

@@ -15,6 +15,8 @@ use crate::{
 const AGENT: &str = "agent-";
 /// What those begin with that could not be kept whole and are nobody's place of work any more.
 const ASIDE: &str = "aside-";
+/// What those begin with that are being removed.
+const GONE: &str = "gone-";
 
 /// A workspace of which nothing is lost when it goes: there is no other way to remove one.
 #[derive(Debug)]
@@ -52,11 +54,13 @@ impl Workspace {
 }
 
 impl Kept {
-    /// Removes the workspace.
+    /// Removes the workspace. First it becomes what anybody may sweep: of half of it nobody could tell that it may go.
     pub fn remove(self, world: &World) -> Result<()> {
         let home = &self.0.home;
         world.faults.hit(Point::WorkspaceRemoveBefore).map_err(io_at("remove", home))?;
-        files::remove_tree(home).map_err(io_at("remove", home))
+        let gone = move_to(world, home, GONE)?;
+        world.faults.hit(Point::WorkspaceRemoveMid).map_err(io_at("remove", &gone))?;
+        files::remove_tree(&gone).map_err(io_at("remove", &gone))
     }
 }
 
@@ -86,11 +90,16 @@ pub fn set_unreadable_aside(repo: &Repo, world: &World, root: &Path) -> Result<V
 }
 
 fn set_aside(world: &World, home: &Path) -> Result<PathBuf> {
+    move_to(world, home, ASIDE)
+}
+
+/// Gives the folder of a workspace another name, which begins so.
+fn move_to(world: &World, home: &Path, begins: &str) -> Result<PathBuf> {
     let (root, name) = (home.parent().unwrap_or(home), home.file_name().unwrap_or_default().to_string_lossy());
-    let name = format!("{ASIDE}{}", name.strip_prefix(AGENT).unwrap_or(&name));
+    let name = format!("{begins}{}", name.strip_prefix(AGENT).unwrap_or(&name));
     let new = place::folder(world, root, &name)?;
     // An empty folder gives way.
-    std::fs::rename(home, &new).map_err(io_at("set aside", home)).map(|()| new)
+    std::fs::rename(home, &new).map_err(io_at("rename", home)).map(|()| new)
 }
 
 /// The checkouts of a run, and what was to become a workspace: no agent wrote in them.

@@ -107,7 +107,7 @@ fn a_death_while_the_journal_is_written_is_healed() {
 
 #[test]
 fn a_death_around_a_workspace_is_healed() {
-    assert_eq!(die_at(GROUPS[3]).len(), 4);
+    assert_eq!(die_at(GROUPS[3]).len(), 5);
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn a_death_while_an_amendment_is_taken_up_is_healed() {
 }
 
 /// Later visits, a death after the other in one repository each.
-const LATER: [&[(Point, u32)]; 5] = [
+const LATER: [&[(Point, u32)]; 6] = [
     &[
         (Point::StoreSwapAfter, 12),
         (Point::WorkspaceCreateMid, 2),
@@ -196,6 +196,7 @@ const LATER: [&[(Point, u32)]; 5] = [
         (Point::EvidenceAfter, 3),
     ],
     &[(Point::SpecAppendBeforeSwap, 2), (Point::WorkspaceRemoveBefore, 2), (Point::QueueLandAfterReceipt, 3)],
+    &[(Point::WorkspaceRemoveMid, 2)],
 ];
 
 #[test]
@@ -211,7 +212,7 @@ fn deaths_at_later_visits_add_up_to_nothing() {
 }
 
 /// Every point, in an order in which a run that is taken up each time still has each before it.
-const IN_ORDER: [Point; 26] = [
+const IN_ORDER: [Point; 27] = [
     Point::StorePutBeforeSync,
     Point::StoreSwapBefore,
     Point::SpecAppendBeforeSwap,
@@ -228,6 +229,7 @@ const IN_ORDER: [Point; 26] = [
     Point::BuildAgentAfter,
     Point::BuildSnapshotAfter,
     Point::WorkspaceRemoveBefore,
+    Point::WorkspaceRemoveMid,
     Point::BuildCommitAfter,
     Point::BuildChecksAfter,
     Point::QueueMergeAfter,

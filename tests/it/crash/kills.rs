@@ -170,7 +170,7 @@ fn deaths_at_system_calls_are_healed() {
         "execve",
         "wait4",
     ];
-    let (usage, n, tally) = (usage(&calls), count("OTTO_TEST_SYSCALLS", 3), Tally::default());
+    let (usage, n, tally) = (usage(&calls), count("OTTO_TEST_SYSCALLS", 12), Tally::default());
     trials(n, |scene, rng| {
         let (call, injected, out) = inject(scene, rng, &usage, &["signal=KILL"]);
         // Where an agent died each time that it began, its slice is blocked, and a new run does better.
