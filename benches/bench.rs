@@ -4,9 +4,33 @@
 //! median of `git rev-parse HEAD`.
 
 use std::{
+    io::Write as _,
+    path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
+
+/// Runs git in a folder with a HOME of its own: what it prints, without the last line's end.
+pub fn git(dir: &Path, args: &[&str], input: Option<&str>) -> String {
+    let mut command = Command::new("git");
+    command
+        .args(args)
+        .current_dir(dir)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").expect("a PATH"))
+        .env("HOME", dir);
+    for who in ["AUTHOR", "COMMITTER"] {
+        command.env(format!("GIT_{who}_NAME"), "a").env(format!("GIT_{who}_EMAIL"), "a@b");
+    }
+    command.env("GIT_CONFIG_NOSYSTEM", "1").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("git can be started");
+    let mut stdin = child.stdin.take().expect("its input is a pipe");
+    stdin.write_all(input.unwrap_or_default().as_bytes()).expect("git reads it");
+    drop(stdin);
+    let out = child.wait_with_output().expect("git ends");
+    assert!(out.status.success(), "git {args:?}");
+    String::from_utf8(out.stdout).expect("git prints UTF-8").trim().to_owned()
+}
 
 /// How long a program takes; it must succeed.
 pub fn timed(command: &mut Command) -> Duration {

@@ -2,8 +2,12 @@
 //! `git notes append` on distinct commits, and replays against `git log --format=%B` of as many commits.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and stops where anything fails")]
 
-use std::{io::Write as _, path::Path, process::Command, process::Stdio, time::Instant};
+#[allow(dead_code, reason = "every bench uses a part of it")]
+mod bench;
 
+use std::{path::Path, time::Instant};
+
+use bench::git;
 use git_otto::{
     base::{Env, Oid, RunId, World},
     git::Repo,
@@ -72,18 +76,4 @@ fn commits(dir: &Path, n: usize) {
     let script: String =
         (0..n).map(|n| format!("commit refs/heads/main\ncommitter a <a@b> {n} +0000\ndata 300\n{text}\n")).collect();
     git(dir, &["fast-import", "--quiet"], Some(&script));
-}
-
-fn git(dir: &Path, args: &[&str], input: Option<&str>) -> String {
-    let mut command = Command::new("git");
-    command.args(args).current_dir(dir).env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", dir);
-    for who in ["AUTHOR", "COMMITTER"] {
-        command.env(format!("GIT_{who}_NAME"), "a").env(format!("GIT_{who}_EMAIL"), "a@b");
-    }
-    command.env("GIT_CONFIG_NOSYSTEM", "1").stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input.unwrap_or_default().as_bytes()).unwrap();
-    let out = child.wait_with_output().unwrap();
-    assert!(out.status.success(), "git {args:?}");
-    String::from_utf8(out.stdout).unwrap().trim().to_owned()
 }

@@ -18,7 +18,7 @@ use git_otto::{
         Env, World,
         procs::{self, Bounds, Ended, Spec, SystemProcs},
     },
-    sandbox::{Confined, Level, Rules, probe_with},
+    sandbox::{Confined, Level, Rules, probe},
 };
 use support::Sandbox;
 
@@ -47,8 +47,8 @@ fn main() {
 /// What each level of confinement that the machine has costs: wall time for a slice, and the start of one program.
 fn confinement(rounds: usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let world = World::real(Env::read().unwrap()).unwrap();
-    let available = Arc::new(runtime.block_on(probe_with(&world, env!("CARGO_BIN_EXE_git-otto").into())));
+    let world = World { program: env!("CARGO_BIN_EXE_git-otto").into(), ..World::real(Env::read().unwrap()).unwrap() };
+    let available = Arc::new(runtime.block_on(probe(&world)));
     for level in [Level::None, Level::Landlock, Level::Bubblewrap] {
         let missing = match level {
             Level::None => None,

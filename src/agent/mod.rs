@@ -30,7 +30,7 @@ use serde_json::Value;
 pub use event::Event;
 pub use provider::{Provider, UnknownProvider};
 pub use recording::{Edit, Recorded, Recording};
-pub use task::{Block, Conflict, Contract, FailureNote, Landed, Product, Side, TASK_SCHEMA, Task};
+pub use task::{Block, Conflict, Contract, FailureNote, Granted, Landed, Need, Product, Side, TASK_SCHEMA, Task};
 
 use crate::base::{Cost, SliceId, World};
 

@@ -18,12 +18,13 @@ use super::{Role, Task, task::Product};
 use crate::base::{Exit, Failure, Sha256, text};
 
 /// The templates that are compiled in, by name.
-const TEMPLATES: [(&str, &str); 7] = [
+const TEMPLATES: [(&str, &str); 8] = [
     ("amendment-request", include_str!("../../prompts/amendment-request.md")),
     ("audit", include_str!("../../prompts/audit.md")),
     ("build", include_str!("../../prompts/build.md")),
     ("compile", include_str!("../../prompts/compile.md")),
     ("compile-repair", include_str!("../../prompts/compile-repair.md")),
+    ("contract", include_str!("../../prompts/contract.md")),
     ("conflict", include_str!("../../prompts/conflict.md")),
     ("repair", include_str!("../../prompts/repair.md")),
 ];
@@ -201,6 +202,7 @@ impl Prompts {
         let name = match task.role {
             Role::Repair if !task.conflicts.is_empty() || task.failures.iter().any(|f| f.what == "merge") => "conflict",
             Role::Repair => "repair",
+            _ if task.contract.is_some() => return self.render("contract", task),
             _ => "build",
         };
         Ok(format!("{}\n{}", self.render(name, task)?, self.render("amendment-request", task)?))

@@ -12,6 +12,9 @@ pub const FILE: &str = ".otto-request.json";
 /// The largest request, bytes.
 pub const MAX: u64 = 64 << 10;
 
+/// The longest path that a request may name, characters.
+const MAX_PATH: usize = 1024;
+
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -31,6 +34,9 @@ pub struct Request {
     pub kind: Kind,
     /// Why.
     pub reason: String,
+    /// Of a contract: which file.
+    #[serde(default)]
+    pub path: Option<String>,
     /// What should be different, in the spec's own words.
     #[serde(default)]
     pub change: Option<Map<String, Value>>,
@@ -42,6 +48,9 @@ pub fn read(bytes: &[u8]) -> Result<Request, String> {
     let request: Request = json::read(bytes, limits).map_err(|e| text::one_line(&e.to_string(), 200))?;
     if request.reason.trim().is_empty() {
         return Err("it gives no reason".into());
+    }
+    if request.path.as_ref().is_some_and(|path| path.chars().count() > MAX_PATH) {
+        return Err("its path is too long".into());
     }
     // A record keeps the change as it is, and everybody reads it.
     if request.kind == Kind::Amendment
@@ -69,6 +78,11 @@ impl Request {
         Some((clean(self.reason.trim()), change))
     }
 
+    /// The contract that a change is asked for in.
+    pub fn contract(&self) -> Option<String> {
+        self.path.clone().filter(|_| self.kind == Kind::Contract)
+    }
+
     fn change_text(&self) -> Option<String> {
         self.change.as_ref().and_then(|c| serde_json::to_string(c).ok())
     }
@@ -94,7 +108,11 @@ mod tests {
         let amendment = ("R2 contradicts R3, token=[redacted]".to_owned(), "{\"tasks\":[]}".to_owned());
         assert_eq!(request.amendment(), Some(amendment));
         assert_eq!(read(br#"{"kind":"amendment","reason":"x"}"#).unwrap().amendment(), None);
-        assert_eq!(read(br#"{"kind":"contract","reason":"x","change":{"path":"a"}}"#).unwrap().amendment(), None);
+        let contract = read(br#"{"kind":"contract","path":"a","reason":"x","change":{"exports":["b"]}}"#).unwrap();
+        assert_eq!((contract.amendment(), contract.contract()), (None, Some("a".into())));
+        let amendment = read(br#"{"kind":"amendment","path":"a","reason":"x"}"#).unwrap();
+        assert_eq!(amendment.contract(), None);
+        let far = format!(r#"{{"kind":"contract","path":"{}","reason":"x"}}"#, "x".repeat(MAX_PATH + 1));
         let long = format!(r#"{{"kind":"contract","reason":"{}"}}"#, "x".repeat(MAX as usize));
         for bad in [
             "",
@@ -107,6 +125,7 @@ mod tests {
             r#"{"kind":"contract","reason":"x","change":"all"}"#,
             r#"{"kind":"amendment","reason":"x","change":{"tasks":["token=abcdefghijklmnopqrst"]}}"#,
             &long,
+            &far,
         ] {
             assert!(read(bad.as_bytes()).is_err(), "{bad}");
         }
@@ -119,6 +138,10 @@ mod tests {
         for text in [
             r#"{"kind":"amendment","reason":"x"}"#,
             r#"{"kind":"contract","reason":"x","change":{"path":"a"}}"#,
+            r#"{"kind":"contract","reason":"x","path":"a"}"#,
+            r#"{"kind":"contract","reason":"x","path":7}"#,
+            &format!(r#"{{"kind":"contract","path":"{}","reason":"x"}}"#, "ö".repeat(MAX_PATH)),
+            &format!(r#"{{"kind":"contract","path":"{}","reason":"x"}}"#, "ö".repeat(MAX_PATH + 1)),
             r#"{"kind":"contract","reason":""}"#,
             r#"{"kind":"x","reason":"x"}"#,
             r#"{"reason":"x"}"#,

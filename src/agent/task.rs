@@ -44,6 +44,12 @@ pub struct Task {
     pub conflicts: Vec<Conflict>,
     /// What a person says who had the slice begin anew.
     pub hint: Option<String>,
+    /// Of a task for others: the contract that it is about, and all that may be changed. The slice itself is on the target.
+    pub contract: Option<String>,
+    /// What other slices need of contracts of this one.
+    pub needs: Vec<Need>,
+    /// What this slice asked for in contracts of others, and is there now.
+    pub granted: Vec<Granted>,
     /// Contracts of the slice's concern: its own, and those of slices that it builds on.
     pub contracts: Vec<Contract>,
     /// Where to work: the current directory of the agent.
@@ -70,12 +76,38 @@ pub struct Product {
 pub struct Contract {
     /// Where it is.
     pub path: String,
+    /// The slice that owns it.
+    pub owner: SliceId,
     /// Whether this slice may change it.
     pub owned: bool,
     /// literal or semantic.
     pub mode: &'static str,
     /// What it must offer.
     pub exports: Vec<String>,
+}
+
+/// What another slice needs of a contract.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Need {
+    /// The event that tells it.
+    pub id: String,
+    /// Who needs it.
+    pub slice: SliceId,
+    /// Its title.
+    pub title: String,
+    /// The contract.
+    pub path: String,
+    /// What for, in the words of its agent.
+    pub reason: String,
+}
+
+/// What a slice asked for in a contract of another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Granted {
+    /// The contract.
+    pub path: String,
+    /// What for, in the words of its agent.
+    pub reason: String,
 }
 
 /// A path in which a candidate conflicts with what has landed.

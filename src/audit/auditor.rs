@@ -95,6 +95,7 @@ pub(super) async fn opinion(
                 provider: agent.recorded_as(Role::Audit, None, nth.fetch_add(1, Ordering::Relaxed)),
                 role: Role::Audit.name().to_owned(),
                 session: session.id.clone(),
+                told: Vec::new(),
             },
             Told::Ended(done, recorded) => {
                 if gate.records {

@@ -70,6 +70,12 @@ points! {
     QueueMergeAfter = "queue.merge.after",
     /// The integrated tree passed, no event says so.
     QueueChecksAfter = "queue.checks.after",
+    /// An attempt needs a change in a contract of another slice, and no event says so.
+    ContractBlockBefore = "contract.block.before",
+    /// The owner of a contract is to be asked for a change, and no event says so.
+    ContractAskBefore = "contract.ask.before",
+    /// What a slice waited for is done or lost, and no event says so.
+    ContractSettleBefore = "contract.settle.before",
     /// Everything is journalled, the target not moved.
     QueueLandBeforeSwap = "queue.land.before_swap",
     /// The target moved, no receipt is written.
@@ -84,14 +90,18 @@ points! {
     RunFinishBeforeRelease = "run.finish.before_release",
     /// What could be lost of a person's checkout is kept, nothing of it is touched.
     MendRescueAfter = "mend.rescue.after",
+    /// The commit that ends what is half done exists, HEAD is not at it.
+    MendCommitAfter = "mend.commit.after",
     /// Its files and its index are back, HEAD is not.
     MendFilesAfter = "mend.files.after",
-    /// HEAD is back, what was stashed is not.
+    /// HEAD is where it goes, what was stashed is not back and git's notes are there.
     MendHeadAfter = "mend.head.after",
     /// Everything is back, and git still says that something is under way.
     MendStashAfter = "mend.stash.after",
     /// Some of git's notes are gone, not what says that something is under way.
     MendStateMid = "mend.state.mid",
+    /// git's notes are gone, otto's own note on the commit is not.
+    MendStateAfter = "mend.state.after",
     /// What a dead process left of a run is put right, and no event says so.
     RecoverBeforeEvent = "recover.before_event",
     /// What a person asks of a run is written down, and nobody has done it.

@@ -105,7 +105,7 @@ pub const KEYS: &[Key] = &[
     key("otto.record", Takes::Bool, "false", "Keep what agents say and change"),
     key("otto.leaseRemote", Takes::Text, "", "The remote that tells machines which of them runs a run"),
     key("otto.jobs", Takes::Number(1), "2", "Slices that are built at a time"),
-    key("otto.queue.depth", Takes::Number(1), "1", "Candidates that are tested at a time, each on the one before it"),
+    key("otto.queue.depth", Takes::Number(1), "4", "Candidates that are tested at a time, each on the one before it"),
     shared("otto.attempts", Takes::Number(1), "3", "Attempts at a slice"),
     shared("otto.repairs", Takes::Number(0), "2", "How often the queue gives a slice back to be mended"),
     shared("otto.slice.wall", Takes::Number(1), "1800", "Seconds that an agent may work on a slice"),
@@ -120,6 +120,7 @@ pub const KEYS: &[Key] = &[
         "When the project's own commands are run",
     ),
     key("otto.checkEnv", Takes::Many, "", "Variables that checks see besides the usual ones"),
+    key("otto.probe.allow", Takes::Many, "", "Hosts to which a service may redirect a request of a check"),
     shared(
         "otto.workingCopy",
         Takes::Word(&["target", "off"]),

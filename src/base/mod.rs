@@ -8,6 +8,7 @@ pub mod error;
 pub mod faults;
 pub mod files;
 pub mod glob;
+pub mod http;
 pub mod id;
 pub mod json;
 pub mod keys;

@@ -17,9 +17,11 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use serde::{Deserialize, Serialize};
 use tokio::{io::AsyncWriteExt, net::unix::pipe};
 
+mod background;
 mod run;
 mod terminal;
 
+pub use background::Background;
 pub use run::{Bounds, Captured, Finished, Limit, Listener, Stream, listen, run};
 pub use terminal::{Pager, on_terminal};
 
@@ -33,6 +35,23 @@ pub struct ProcId {
     pub start_ticks: u64,
     /// Which boot of the machine; empty where unknown.
     pub boot_id: String,
+    /// Which numbering of processes its id is of, where the machine has several: containers have their own. None where
+    /// unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid_ns: Option<u64>,
+}
+
+/// What can be told of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It lives.
+    Lives,
+    /// It is gone.
+    Gone,
+    /// It is of another boot: gone, unless another machine has the same name.
+    OtherBoot,
+    /// It is numbered where this process does not look, as in another container.
+    OutOfSight,
 }
 
 /// What to start. Nothing is inherited: the environment is exactly `env`.
@@ -62,10 +81,13 @@ pub trait Procs: Send + Sync {
     fn me(&self) -> ProcId {
         self.inner().map_or_else(myself, |inner| inner.me())
     }
-    /// Whether that very process lives.
-    fn alive(&self, p: &ProcId) -> bool {
-        let lives = || p.boot_id == boot_id() && start_ticks(p.pid) == Some(p.start_ticks);
-        self.inner().map_or_else(lives, |inner| inner.alive(p))
+    /// What became of that very process.
+    fn fate(&self, p: &ProcId) -> Fate {
+        self.inner().map_or_else(|| fate(p), |inner| inner.fate(p))
+    }
+    /// For how long this machine has been up; none where it does not say.
+    fn uptime(&self) -> Option<Duration> {
+        self.inner().map_or_else(uptime, |inner| inner.uptime())
     }
     /// The name of this machine.
     fn host(&self) -> String {
@@ -103,14 +125,26 @@ impl Procs for SystemProcs {
             tokio::spawn(async move { sender.write_all(&bytes).await });
         }
         let pid = std.id() as i32;
-        let id = ProcId { pid, start_ticks: start_ticks(pid).unwrap_or(0), boot_id: boot_id() };
-        Ok(Child { id, stdin, stdout, stderr, std: Some(std), record: None, ending: Ending::Kill })
+        Ok(Child { id: identify(pid), stdin, stdout, stderr, std: Some(std), record: None, ending: Ending::Kill })
     }
 }
 
 fn myself() -> ProcId {
-    let pid = std::process::id() as i32;
-    ProcId { pid, start_ticks: start_ticks(pid).unwrap_or(0), boot_id: boot_id() }
+    identify(std::process::id() as i32)
+}
+
+fn identify(pid: i32) -> ProcId {
+    ProcId { pid, start_ticks: start_ticks(pid).unwrap_or(0), boot_id: boot_id(), pid_ns: pid_ns() }
+}
+
+fn fate(p: &ProcId) -> Fate {
+    if p.boot_id != boot_id() {
+        return Fate::OtherBoot;
+    }
+    if p.pid_ns.zip(pid_ns()).is_some_and(|(theirs, ours)| theirs != ours) {
+        return Fate::OutOfSight;
+    }
+    if start_ticks(p.pid) == Some(p.start_ticks) { Fate::Lives } else { Fate::Gone }
 }
 
 /// The program of a command line, and its arguments.
@@ -183,6 +217,28 @@ fn start_ticks(pid: i32) -> Option<u64> {
 #[cfg(target_os = "linux")]
 fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|s| s.trim().to_owned()).unwrap_or_default()
+}
+
+#[cfg(target_os = "linux")]
+fn pid_ns() -> Option<u64> {
+    let link = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
+}
+
+#[cfg(target_os = "linux")]
+fn uptime() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/uptime").ok()?;
+    Duration::try_from_secs_f64(text.split(' ').next()?.parse().ok()?).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn pid_ns() -> Option<u64> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+fn uptime() -> Option<Duration> {
+    None
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -394,7 +450,8 @@ pub fn end(orphan: &ProcId, dir: &Path) -> io::Result<()> {
 /// The live processes of the group that this very process leads or led. Where the leader is gone, the group counts as
 /// its own only as long as everybody in it works below `dir`: the number might have been given to somebody else.
 fn group(leader: &ProcId, dir: &Path) -> Vec<i32> {
-    if leader.pid <= 1 || leader.boot_id != boot_id() {
+    // Of another numbering, too, nobody is left: whoever started it ends it, and was gone before this one looked.
+    if leader.pid <= 1 || matches!(fate(leader), Fate::OtherBoot | Fate::OutOfSight) {
         return Vec::new();
     }
     match start_ticks(leader.pid) {
@@ -560,8 +617,15 @@ mod tests {
     #[test]
     fn a_process_is_alive_only_as_itself() {
         let me = SystemProcs.me();
-        assert!(SystemProcs.alive(&me));
-        assert!(!SystemProcs.alive(&ProcId { start_ticks: me.start_ticks + 1, ..me.clone() }));
-        assert!(!SystemProcs.alive(&ProcId { boot_id: "other".into(), ..me }));
+        let older = ProcId { pid_ns: None, ..me.clone() };
+        assert_eq!([SystemProcs.fate(&me), SystemProcs.fate(&older)], [Fate::Lives; 2]);
+        assert_eq!(SystemProcs.fate(&ProcId { start_ticks: me.start_ticks + 1, ..me.clone() }), Fate::Gone);
+        assert_eq!(SystemProcs.fate(&ProcId { boot_id: "other".into(), ..me.clone() }), Fate::OtherBoot);
+        // The same number in another container is another process, or none.
+        if me.pid_ns.is_some() {
+            assert_eq!(SystemProcs.fate(&ProcId { pid_ns: Some(1), ..me.clone() }), Fate::OutOfSight);
+            let elsewhere = ProcId { pid_ns: Some(1), pid: -1, ..me };
+            assert_eq!(SystemProcs.fate(&elsewhere), Fate::OutOfSight, "not told to be gone");
+        }
     }
 }

@@ -28,6 +28,8 @@ pub struct World {
     pub procs: Arc<dyn Procs>,
     /// The failpoints.
     pub faults: Arc<Faults>,
+    /// This program, for parts of it that run as processes of their own.
+    pub program: PathBuf,
 }
 
 /// A source of time.
@@ -109,11 +111,8 @@ impl Procs for Renamed {
     fn spawn(&self, spec: &crate::base::procs::Spec) -> io::Result<crate::base::procs::Child> {
         crate::base::procs::SystemProcs.spawn(spec)
     }
-    fn me(&self) -> crate::base::procs::ProcId {
-        crate::base::procs::SystemProcs.me()
-    }
-    fn alive(&self, p: &crate::base::procs::ProcId) -> bool {
-        crate::base::procs::SystemProcs.alive(p)
+    fn inner(&self) -> Option<&dyn Procs> {
+        Some(&crate::base::procs::SystemProcs)
     }
     fn host(&self) -> String {
         self.0.clone()
@@ -184,6 +183,11 @@ impl Env {
     }
 }
 
+/// The file of this program; its name, to be found on the PATH, where the system does not tell.
+fn program() -> PathBuf {
+    std::env::current_exe().unwrap_or_else(|_| "git-otto".into())
+}
+
 impl World {
     /// The real world of this process. With the feature `faults` the variables `GIT_OTTO_FAULT`, `GIT_OTTO_CLOCK`
     /// (milliseconds, or the path of a file that tells them), `GIT_OTTO_SEED` and `GIT_OTTO_HOST` set failpoints, a
@@ -198,6 +202,7 @@ impl World {
             env: Arc::new(env),
             procs: Arc::new(crate::base::procs::SystemProcs),
             faults: Arc::new(Faults::default()),
+            program: program(),
         })
     }
 
@@ -224,6 +229,6 @@ impl World {
             Some(host) => Arc::new(Renamed(host.to_owned())),
             None => Arc::new(crate::base::procs::SystemProcs),
         };
-        Ok(World { clock, ids, env: Arc::new(env), procs, faults: Arc::new(faults) })
+        Ok(World { clock, ids, env: Arc::new(env), procs, faults: Arc::new(faults), program: program() })
     }
 }

@@ -219,7 +219,7 @@ fn measured(command: &[&str], id: &str, cause: Cause, ms: u64) -> Measured {
         "sandbox": "none", "environment": check.digest(),
     });
     let evidence = serde_json::from_value(evidence).unwrap();
-    let outcome = Outcome { evidence, stdout: Vec::new(), stderr: Vec::new() };
+    let outcome = Outcome { evidence, stdout: Vec::new(), stderr: Vec::new(), artifacts: Default::default() };
     Measured { check, from: "Makefile".into(), outcome }
 }
 

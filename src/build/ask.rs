@@ -2,11 +2,11 @@
 
 use super::{Build, Ground};
 use crate::{
-    agent::{Block, Contract, FailureNote, Product, Role, TASK_SCHEMA, Task},
+    agent::{Block, Contract, FailureNote, Granted, Need, Product, Role, TASK_SCHEMA, Task},
     base::{Exit, Failure, SliceId},
     checks,
     journal::{event::AttemptFailure, state::SliceState},
-    plan::model::blocks,
+    plan::model::{blocks, needs},
     spec::model::{ContractMode, FileBlock, FileMode},
     workspace::Workspace,
 };
@@ -17,7 +17,7 @@ impl Build<'_> {
         &self,
         now: &SliceState,
         n: u32,
-        ground: &Ground,
+        ground: &Ground<'_>,
         workspace: &Workspace,
     ) -> Result<Task, Failure> {
         let spec = &self.plan.spec;
@@ -26,7 +26,7 @@ impl Build<'_> {
         let nth = n.saturating_sub(now.earlier);
         Ok(Task {
             schema: TASK_SCHEMA,
-            role: if nth == 1 { Role::Build } else { Role::Repair },
+            role: if nth == 1 && ground.joined.is_none() { Role::Build } else { Role::Repair },
             slice: slice.id.clone(),
             title: slice.title.clone(),
             attempt: n,
@@ -38,12 +38,15 @@ impl Build<'_> {
             requirements: of_slice.map(|r| (r.id.clone(), r.text.clone())).collect(),
             tasks: slice.tasks.clone(),
             owned_paths: slice.owned_paths.clone(),
-            shared_scaffold: spec.adding(),
+            shared_scaffold: if self.bounded { Vec::new() } else { spec.adding() },
             checks: slice.checks.iter().map(|c| (c.id.clone(), checks::sentence(c))).collect(),
             green_on_base: now.green_on_base.clone(),
             failures: self.failures(now, ground)?,
             conflicts: self.conflicts(ground)?,
             hint: now.retried.as_ref().and_then(|r| r.hint.clone()),
+            contract: self.bounded.then(|| slice.owned_paths.concat()),
+            needs: self.needs(),
+            granted: granted(now),
             contracts: self.contracts(),
             workspace: workspace.dir().to_owned(),
             blocks: blocks(spec, &slice.id, nth).into_iter().map(|b| self.block(b)).collect::<Result<_, _>>()?,
@@ -65,6 +68,7 @@ impl Build<'_> {
         let of_it = self.plan.spec.contracts.iter().filter(|c| concerns(&c.owner));
         let told = of_it.map(|c| Contract {
             path: c.path.clone(),
+            owner: c.owner.clone(),
             owned: c.owner == self.slice.id,
             mode: match c.mode {
                 ContractMode::Literal => "literal",
@@ -75,8 +79,23 @@ impl Build<'_> {
         told.collect()
     }
 
+    /// What others need of the slice's contracts.
+    fn needs(&self) -> Vec<Need> {
+        self.gate.log.read(|state| {
+            let all = needs::of_owner(self.plan, state, &self.slice.id).into_iter();
+            let told = all.map(|(slice, wait)| Need {
+                id: wait.id.clone(),
+                slice: slice.id.clone(),
+                title: slice.title.clone(),
+                path: wait.path.clone(),
+                reason: wait.reason.clone(),
+            });
+            told.collect()
+        })
+    }
+
     /// What the last attempt failed of, with the ends of its streams, and what its agent asked for and did not get.
-    fn failures(&self, now: &SliceState, ground: &Ground) -> Result<Vec<FailureNote>, Failure> {
+    fn failures(&self, now: &SliceState, ground: &Ground<'_>) -> Result<Vec<FailureNote>, Failure> {
         let Some(last) = now.attempts.iter().rev().find(|a| a.failed.is_some()) else { return Ok(Vec::new()) };
         let r#gen = self.plan.generation(&self.slice.id);
         let red = last.checks.iter().filter(|r| r.round != "base" && !r.cause.passed());
@@ -95,8 +114,7 @@ impl Build<'_> {
                 AttemptFailure::Checks => "checks",
                 AttemptFailure::Agent | AttemptFailure::Empty | AttemptFailure::Lost => "agent",
             };
-            let meanwhile =
-                ground.joined.map(|candidate| self.neighbours(ground.base, candidate)).transpose()?.flatten();
+            let meanwhile = ground.joined.as_ref().map(|both| self.neighbours(both)).transpose()?.flatten();
             let detail = [Some(detail.clone()), meanwhile].into_iter().flatten().collect::<Vec<_>>().join("; ");
             let what = what.to_owned();
             notes.push(FailureNote { what, detail, stdout: String::new(), stderr: String::new() });
@@ -107,4 +125,10 @@ impl Build<'_> {
         }));
         Ok(notes)
     }
+}
+
+/// What the slice waited for and is on the target now.
+fn granted(now: &SliceState) -> Vec<Granted> {
+    let passed = now.waits.iter().filter(|w| w.settled.as_ref().is_some_and(|(passed, _)| *passed));
+    passed.map(|w| Granted { path: w.path.clone(), reason: w.reason.clone() }).collect()
 }

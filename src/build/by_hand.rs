@@ -12,6 +12,7 @@ use crate::{
     agent::{Event, Outcome, Task},
     base::{Failure, Oid, SliceId},
     gate,
+    git::Part,
     workspace::{self, Attempt, Workspace},
 };
 
@@ -40,9 +41,10 @@ impl Build<'_> {
     pub(super) fn workspace(
         &self,
         of: &Attempt,
-        ground: &Ground,
+        ground: &Ground<'_>,
         tree: Oid,
         by_hand: bool,
+        part: Option<Part>,
     ) -> Result<(Workspace, bool), Failure> {
         let (site, repo) = (&self.gate.site, self.gate.repo());
         let theirs = workspace::left(repo, &site.root)?.into_iter().find(|l| l.is_theirs() && l.of.slice == of.slice);
@@ -54,7 +56,7 @@ impl Build<'_> {
             let whose = gate::Owner { of: &theirs.of, base: theirs.base, literate: false };
             gate::put_away(&site.store, &self.gate.run, whose, theirs.workspace, found)?;
         }
-        let workspace = Workspace::create(repo, &site.world, &site.root, of, ground.base, tree)?;
+        let workspace = Workspace::create_part(repo, &site.world, &site.root, of, (ground.base, tree), part)?;
         if by_hand {
             // From its first moment on it is not swept.
             workspace.hand_over(of, ground.base, "")?;

@@ -10,7 +10,7 @@ use crate::{
         event::AttemptFailure,
         state::{Attempt, SliceState},
     },
-    plan::model::integrate::{self, Integration, Makers},
+    plan::model::integrate::{self, Integration},
 };
 
 /// The largest side of a conflict that is told in full, bytes, and how much all of them may be.
@@ -29,19 +29,12 @@ pub(super) fn given_back(now: &SliceState) -> Option<Oid> {
 }
 
 impl Build<'_> {
-    fn makers(&self) -> Makers {
-        self.gate.log.read(|state| integrate::makers(self.plan, state))
-    }
-
-    fn integration<'m>(&'m self, makers: &'m Makers, tip: Oid, candidate: Oid) -> Integration<'m> {
-        Integration { repo: self.gate.repo(), plan: self.plan, makers, slice: &self.slice.id, tip, candidate }
-    }
-
     /// The target with a candidate merged in. What is not the slice's to write stays as it is on the target.
-    pub(super) fn joined(&self, tip: Oid, candidate: Oid) -> Result<Ground, Failure> {
+    pub(super) fn joined(&self, tip: Oid, candidate: Oid) -> Result<Ground<'_>, Failure> {
         let repo = self.gate.repo();
-        let makers = self.makers();
-        let mut unmerged = self.integration(&makers, tip, candidate).unmerged()?;
+        let makers = self.gate.log.read(|state| integrate::makers(self.plan, state));
+        let both = Integration::new(repo, self.plan, makers, &self.slice.id, tip, candidate);
+        let mut unmerged = both.unmerged()?;
         let target = repo.read_commit(tip)?.tree;
         let (others, adding) = (self.others(), self.plan.spec.adding());
         let rules = self.rules(&others, &adding);
@@ -55,14 +48,12 @@ impl Build<'_> {
             clash.marks.clear();
         }
         let tree = repo.write_tree(Some(unmerged.tree), &back)?;
-        Ok(Ground { base: tip, tree, joined: Some(candidate), clashes: unmerged.clashes })
+        Ok(Ground { base: tip, tree, joined: Some(both), clashes: unmerged.clashes })
     }
 
     /// What an agent is told of the conflicts that it goes on from.
-    pub(super) fn conflicts(&self, ground: &Ground) -> Result<Vec<Conflict>, Failure> {
-        let Some(candidate) = ground.joined else { return Ok(Vec::new()) };
-        let makers = self.makers();
-        let integration = self.integration(&makers, ground.base, candidate);
+    pub(super) fn conflicts(&self, ground: &Ground<'_>) -> Result<Vec<Conflict>, Failure> {
+        let Some(integration) = &ground.joined else { return Ok(Vec::new()) };
         let spec = &self.plan.spec;
         let mut left = MAX_SIDES;
         let mut out = Vec::new();
@@ -105,9 +96,8 @@ impl Build<'_> {
     }
 
     /// What else landed on the paths of a candidate since it was begun, in a sentence.
-    pub(super) fn neighbours(&self, tip: Oid, candidate: Oid) -> Result<Option<String>, Failure> {
-        let makers = self.makers();
-        let found = self.integration(&makers, tip, candidate).neighbours()?;
+    pub(super) fn neighbours(&self, integration: &Integration<'_>) -> Result<Option<String>, Failure> {
+        let found = integration.neighbours()?;
         let one = |(slice, paths): &(usize, Vec<_>)| {
             let slice = self.plan.spec.slices.get(*slice)?;
             let paths: Vec<String> = paths.iter().take(20).map(|p| format!("`{p}`")).collect();
@@ -119,7 +109,7 @@ impl Build<'_> {
 
     /// What an agent left of conflicts, in a sentence: marks that were put into a file, and names that nothing can stand
     /// under. Text that looks like marks and was not put there is nobody's concern.
-    pub(super) fn unresolved(&self, ground: &Ground, tree: Oid) -> Result<Option<String>, Failure> {
+    pub(super) fn unresolved(&self, ground: &Ground<'_>, tree: Oid) -> Result<Option<String>, Failure> {
         let repo = self.gate.repo();
         let (mut marked, mut aside) = (Vec::new(), Vec::new());
         for clash in &ground.clashes {

@@ -13,12 +13,13 @@ use crate::{
         event::{AttemptFailure, BlockReason, Fact, Kind},
         state::{CheckResult, SliceState},
     },
-    plan::model::{Plan, blocks, contracts, current},
+    plan::model::{Plan, blocks, contracts, current, integrate::Integration},
     spec::model::{FileBlock, FileMode, Slice},
     store::run,
     workspace,
 };
 
+mod aside;
 mod ask;
 mod by_hand;
 mod joined;
@@ -44,24 +45,26 @@ pub struct Build<'a> {
     pub live: &'a Live<'a>,
     /// Where people hand in what they wrote.
     pub desk: &'a Desk,
-    /// The slice.
+    /// The slice; in a task for others, as that bounds it.
     pub slice: &'a Slice,
+    /// Whether it is at such a task.
+    pub bounded: bool,
 }
 
 /// What an attempt starts from.
-struct Ground {
+struct Ground<'a> {
     /// The commit that the candidate will have as its parent.
     base: Oid,
     /// The files that the agent finds: the base's, those of the last attempt, or the base with a candidate merged in.
     tree: Oid,
     /// The candidate that is merged in.
-    joined: Option<Oid>,
+    joined: Option<Integration<'a>>,
     /// Where that conflicts.
     clashes: Vec<Clash>,
 }
 
-impl Ground {
-    fn new(base: Oid, tree: Oid) -> Ground {
+impl Ground<'_> {
+    fn new(base: Oid, tree: Oid) -> Self {
         Ground { base, tree, joined: None, clashes: Vec::new() }
     }
 }
@@ -70,8 +73,7 @@ impl Build<'_> {
     /// Makes one attempt on `tip`, or goes on with one that a dead process left: base checks, agent, scope, commit, checks.
     /// Everything that comes of it is in the journal; an error is one of the machine, not of the slice.
     pub async fn attempt(&self, tip: Oid) -> Result<(), Failure> {
-        let now = self.now();
-        if now.base.is_none() && !self.start(tip).await? {
+        if !self.bounded && self.now().base.is_none() && !self.start(tip).await? {
             return Ok(());
         }
         let now = self.now();
@@ -90,8 +92,9 @@ impl Build<'_> {
         self.judge(n, commit).await
     }
 
+    /// Where the slice stands; in a task for others, in that task.
     fn now(&self) -> SliceState {
-        self.gate.log.read(|state| current(self.plan, state, &self.slice.id).clone())
+        self.gate.log.read(|state| current(self.plan, state, &self.slice.id).in_task().into_owned())
     }
 
     fn fact(&self, attempt: Option<u32>, kind: Kind) -> Fact {
@@ -114,7 +117,7 @@ impl Build<'_> {
     }
 
     fn rules<'r>(&'r self, others: &'r [String], adding: &'r [String]) -> scope::Rules<'r> {
-        scope::Rules { owned: &self.slice.owned_paths, adding, others }
+        scope::Rules { owned: &self.slice.owned_paths, bounded: self.bounded, adding, others }
     }
 
     fn round<'r>(&'r self, name: &str, attempt: u32, tree: Oid, overlay: Vec<(BString, Mode, Oid)>) -> Round<'r> {
@@ -180,10 +183,16 @@ impl Build<'_> {
 
     /// What the next attempt starts from: after red checks the last attempt's files, after the queue gave it back the tip
     /// with the candidate merged in, else the base.
-    fn ground(&self, now: &SliceState, tip: Oid) -> Result<Ground, Failure> {
+    fn ground(&self, now: &SliceState, tip: Oid) -> Result<Ground<'_>, Failure> {
         let repo = self.gate.repo();
-        let base = now.base.unwrap_or(tip);
+        // What was waited for is on the target, not on what was built on before.
+        let since =
+            now.waits.iter().rfind(|w| w.settled.as_ref().is_some_and(|(passed, _)| *passed)).map(|w| w.attempt);
+        let base = now.base.filter(|_| since.is_none()).unwrap_or(tip);
         let base_tree = repo.read_commit(base)?.tree;
+        if let Some(open) = now.open_attempt().filter(|a| Some(a.n) == since) {
+            return self.taken_up(tip, open.n);
+        }
         let last = now.attempts.iter().rev().find(|a| a.failed.is_some());
         let Some((last, (reason, _))) = last.and_then(|a| a.failed.as_ref().map(|f| (a, f))) else {
             return Ok(Ground::new(base, base_tree));
@@ -198,7 +207,8 @@ impl Build<'_> {
                 if let Some(candidate) = joined::given_back(now) {
                     return self.joined(tip, candidate);
                 }
-                let rebased = now.attempts.iter().rev().find_map(|a| a.commit);
+                let newer = now.attempts.iter().filter(|a| since.is_none_or(|n| a.n >= n));
+                let rebased = newer.rev().find_map(|a| a.commit);
                 let parent = rebased.and_then(|c| repo.read_commit(c).ok()?.parents.first().copied());
                 let base = parent.unwrap_or(base);
                 Ok(Ground::new(base, repo.read_commit(base)?.tree))
@@ -231,8 +241,15 @@ impl Build<'_> {
             let own = contracts::bearing(&self.plan.spec, self.slice, &[], &|_| false);
             detail = contracts::broken(repo, stored.tree, &own)?.join("; ");
         }
-        if detail.is_empty() {
-            detail = self.not_falsifiable(n, base_tree, &changes).await?;
+        let awaited = if detail.is_empty() { None } else { self.awaited(n) };
+        if (detail.is_empty() || awaited.is_some()) && !self.bounded {
+            let proves_nothing = self.not_falsifiable(n, base_tree, &changes).await?;
+            match (proves_nothing.is_empty(), awaited) {
+                (true, Some(awaited)) => return self.set_aside(n, awaited, commit),
+                (false, _) if detail.is_empty() => detail = proves_nothing,
+                (false, _) => detail = format!("{detail}; {proves_nothing}"),
+                (true, None) => {}
+            }
         }
         if detail.is_empty() {
             self.record(Some(n), vec![Kind::MergeEligible { candidate: commit }])

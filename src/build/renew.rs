@@ -1,15 +1,19 @@
-//! Snapshots while an agent works: what it has written is kept at each of its events, on a thread of its own.
+//! Snapshots while an agent works: what it has written is kept at each of its events, and now and then where it says
+//! nothing, on a thread of its own.
 
 use std::{
-    sync::mpsc::{self, RecvTimeoutError, SyncSender},
+    sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender},
     thread::JoinHandle,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crate::agent::Event;
 
 /// How many times as long as a snapshot took none is made after it, so that snapshots take a fifth of one processor at most.
 const REST: u32 = 4;
+
+/// For how long an agent may say nothing before it is looked at what it has written.
+pub(super) const SILENT: Duration = Duration::from_secs(30);
 
 /// Renews something whenever an agent may have changed files. Ends when dropped, with the snapshot that is being made.
 #[derive(Debug)]
@@ -19,12 +23,12 @@ pub(super) struct Renewal {
 }
 
 impl Renewal {
-    /// Has `renew` called, never by two at a time.
-    pub(super) fn start(mut renew: impl FnMut() + Send + 'static) -> std::io::Result<Renewal> {
+    /// Has `renew` called, never by two at a time, and wherever nothing is heard for as long as `silent`.
+    pub(super) fn start(silent: Duration, mut renew: impl FnMut() + Send + 'static) -> std::io::Result<Renewal> {
         // One waiting event stands for all that come meanwhile.
         let (tell, told) = mpsc::sync_channel(1);
         let work = move || {
-            let mut due = told.recv().is_ok();
+            let mut due = is_due(&told, silent);
             while due {
                 let begun = Instant::now();
                 renew();
@@ -37,7 +41,7 @@ impl Renewal {
                         Err(RecvTimeoutError::Disconnected) => return,
                     }
                 }
-                due = due || told.recv().is_ok();
+                due = due || is_due(&told, silent);
             }
         };
         let thread = std::thread::Builder::new().name("snapshots".into()).spawn(work)?;
@@ -50,6 +54,11 @@ impl Renewal {
             let _ = tell.try_send(());
         }
     }
+}
+
+/// Waits until it is time to look; false where there is nothing to look at any more.
+fn is_due(told: &Receiver<()>, silent: Duration) -> bool {
+    told.recv_timeout(silent) != Err(RecvTimeoutError::Disconnected)
 }
 
 /// Every sign of life comes after something that it did.
@@ -66,5 +75,22 @@ impl Drop for Renewal {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_silent_agent_writes_is_kept_too() {
+        let (seen, looks) = mpsc::channel();
+        let renewal = Renewal::start(Duration::from_millis(1), move || seen.send(()).unwrap()).unwrap();
+        for _ in 0..3 {
+            looks.recv().unwrap();
+        }
+        drop(renewal);
+        // It has ended: nobody is left who could send.
+        looks.iter().for_each(drop);
     }
 }

@@ -16,8 +16,8 @@ pub(super) fn take(repo: &Repo, base: Oid, tree: Oid) -> Result<(Oid, Option<Kin
     let clean = repo.write_tree(Some(tree), &[(BString::from(FILE), before.map(|b| (b.mode, b.oid)))])?;
     let told = match read(repo, &found) {
         Ok(request) => match request.amendment() {
-            Some((reason, change)) => Kind::AmendmentRequested { reason, change: Some(change) },
-            None => Kind::AmendmentRequested { reason: request.words(), change: None },
+            Some((reason, change)) => Kind::AmendmentRequested { reason, change: Some(change), contract: None },
+            None => Kind::AmendmentRequested { reason: request.words(), change: None, contract: request.contract() },
         },
         Err(why) => {
             let detail = text::one_line(&format!("what stands in {FILE} is no request: {why}"), 400);
@@ -49,11 +49,11 @@ mod tests {
         assert_eq!(take(base, built), (built, None));
         let (tree, told) = take(base, with(r#"{"kind":"contract","reason":"the API lacks a field"}"#));
         assert_eq!(tree, built);
-        let Some(Kind::AmendmentRequested { reason, change: None }) = told else { panic!("{told:?}") };
+        let Some(Kind::AmendmentRequested { reason, change: None, contract: None }) = told else { panic!("{told:?}") };
         assert!(reason.contains("the API lacks a field"), "{reason}");
         let (_, told) = take(base, with(r#"{"kind":"amendment","reason":"empty","change":{"tasks":["x"]}}"#));
         let change = Some(r#"{"tasks":["x"]}"#.to_owned());
-        assert_eq!(told, Some(Kind::AmendmentRequested { reason: "empty".into(), change }));
+        assert_eq!(told, Some(Kind::AmendmentRequested { reason: "empty".into(), change, contract: None }));
         let secret = r#"{"kind":"amendment","reason":"x","change":{"tasks":["token=abcdefghijklmnopqrst"]}}"#;
         for bad in ["{}", "not json", &"x".repeat(100_000), secret] {
             let (tree, told) = take(base, with(bad));

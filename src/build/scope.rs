@@ -10,6 +10,8 @@ use crate::{
 pub struct Rules<'a> {
     /// What the slice owns.
     pub owned: &'a [String],
+    /// Whether that is all: a task for others is about one file.
+    pub bounded: bool,
     /// What every slice may add lines to: the shared scaffold, and literal contracts.
     pub adding: &'a [String],
     /// What other slices own.
@@ -65,6 +67,9 @@ fn refusal(rules: &Rules<'_>, change: &Change, read: &impl Fn(Oid) -> Option<Vec
     };
     if named(rules.owned) {
         return None;
+    }
+    if rules.bounded {
+        return Some(format!("the task is about `{}` alone", rules.owned.join("`, `")));
     }
     if named(rules.adding) {
         return (!only_adds_lines(change, read)).then(|| "it is shared: lines may only be added".into());

@@ -5,16 +5,23 @@ use std::{
     time::Duration,
 };
 
-use super::{Build, Ground, diff_digest, renew::Renewal, request, scope};
+use super::{
+    Build, Ground,
+    aside::blocked,
+    diff_digest,
+    renew::{Renewal, SILENT},
+    request, scope,
+};
 use crate::{
     agent::{self, Agent, Call, Edit, Event, Outcome, Provider, Recorded, Session, Task, Work},
     base::{Cost, Exit, Failure, Oid, Point, SliceId},
     gate,
-    git::NewCommit,
+    git::{ByteSlice as _, NewCommit, Part},
     journal::{
         event::{AttemptFailure, Kind},
         state::SliceState,
     },
+    plan::model::{blocks, current},
     store::run,
     workspace::{self, Attempt, MAX_FILE, Snapshot, Workspace},
 };
@@ -24,19 +31,22 @@ pub type Live<'a> = dyn Fn(&SliceId, &Event) + Send + Sync + 'a;
 
 impl Build<'_> {
     /// Has the agent write in a workspace of its own and commits what it wrote; none if there is nothing to judge.
-    pub(super) async fn write(&self, now: &SliceState, n: u32, ground: &Ground) -> Result<Option<Oid>, Failure> {
+    pub(super) async fn write(&self, now: &SliceState, n: u32, ground: &Ground<'_>) -> Result<Option<Oid>, Failure> {
         let repo = self.gate.repo();
         let world = &self.gate.site.world;
         let embedded = Agent::new(Provider::Literate);
-        let literate = self.plan.spec.files.iter().any(|f| f.slice == self.slice.id);
+        // What the intent carries says nothing of what others need of it.
+        let literate = !self.bounded && self.plan.spec.files.iter().any(|f| f.slice == self.slice.id);
         let agent = if literate { &embedded } else { self.team.writer(n.saturating_sub(now.earlier)) };
         let of = Attempt { slice: self.slice.id.clone(), r#gen: self.plan.generation(&self.slice.id), n };
-        let mut session = conversation(now, agent);
+        let whole = self.gate.log.read(|state| current(self.plan, state, &self.slice.id).clone());
+        let mut session = conversation(&whole, agent);
         // Whoever goes on with its own conversation finds what it had written when it was cut off.
         let kept = run::wip(repo, &self.gate.run, &of.slice, ground.base, &of.written())?;
         let tree = kept.filter(|_| session.begun).unwrap_or(ground.tree);
         let by_hand = agent.provider == Provider::Manual;
-        let (mut workspace, fresh) = self.workspace(&of, ground, tree, by_hand)?;
+        let part = if literate { self.carried_part(now, n, ground.base, tree)? } else { None };
+        let (mut workspace, fresh) = self.workspace(&of, ground, tree, by_hand, part)?;
         if fresh && !matches!(agent.provider, Provider::Literate | Provider::Replay(_)) {
             self.gate.site.furnish(&mut workspace, tree).await?;
         }
@@ -73,6 +83,16 @@ impl Build<'_> {
         Ok(settled)
     }
 
+    /// What of a tree matters where nobody writes but the intent: the places of what it carries for an attempt, and whatever
+    /// is not as on the base. None where only all of it will do.
+    fn carried_part(&self, now: &SliceState, n: u32, base: Oid, tree: Oid) -> Result<Option<Part>, Failure> {
+        let repo = self.gate.repo();
+        let carried = blocks(&self.plan.spec, &self.slice.id, n.saturating_sub(now.earlier));
+        let changes = repo.diff_trees(repo.read_commit(base)?.tree, tree)?;
+        let changed: Option<Vec<&str>> = changes.iter().map(|change| change.path.to_str().ok()).collect();
+        Ok(changed.map(|changed| Part::around(carried.into_iter().map(|b| b.path.as_str()).chain(changed))))
+    }
+
     /// Calls the agent; its conversation is in the journal before anything is paid for, where its name is known by then.
     async fn call(
         &self,
@@ -86,7 +106,8 @@ impl Build<'_> {
         let name = agent.recorded_as(task.role, Some(&task.slice), n);
         let started = |session: Option<String>| {
             let (provider, role) = (name.clone(), task.role.name().to_owned());
-            self.record(Some(n), vec![Kind::AgentStarted { provider, role, session }])
+            let told = task.needs.iter().map(|need| need.id.clone()).collect();
+            self.record(Some(n), vec![Kind::AgentStarted { provider, role, session, told }])
         };
         started(session.id.clone())?;
         let known = Mutex::new((session.id.clone(), Ok(())));
@@ -150,7 +171,7 @@ impl Build<'_> {
     ) -> Result<Renewal, Failure> {
         let (store, run, of) = (self.gate.site.store.clone(), self.gate.run.clone(), of.clone());
         let (workspace, mut last) = (workspace.clone(), None);
-        Ok(Renewal::start(move || {
+        Ok(Renewal::start(SILENT, move || {
             let Ok(found) = workspace.snapshot(&store.repo, &wanted) else { return };
             if !found.changes.is_empty() && last != Some(found.tree) {
                 let kept = run::keep_wip(&store, &run, &of.slice, base, found.tree, &of.written());
@@ -190,7 +211,7 @@ impl Build<'_> {
     fn settle(
         &self,
         of: &Attempt,
-        ground: &Ground,
+        ground: &Ground<'_>,
         agent: &Agent,
         done: Outcome,
         left: &Snapshot,
@@ -200,6 +221,7 @@ impl Build<'_> {
         let duration_ms = done.duration.as_millis() as u64;
         let base_tree = repo.read_commit(ground.base)?.tree;
         let (tree, asked) = request::take(repo, base_tree, left.tree)?;
+        let (tree, asked, awaited) = self.wanted(base_tree, tree, asked)?;
         let changes = repo.diff_trees(base_tree, tree)?;
         let ended = if done.ok {
             Kind::AgentFinished { cost: done.cost, duration_ms, summary: done.detail.clone() }
@@ -228,14 +250,9 @@ impl Build<'_> {
         };
         if !changes.is_empty() {
             // An attempt that is made again goes on with these files.
-            run::keep_wip(
-                &self.gate.site.store,
-                &self.gate.run,
-                &self.slice.id,
-                ground.base,
-                left.tree,
-                &of.written(),
-            )?;
+            let (store, run, kept) =
+                (&self.gate.site.store, &self.gate.run, if awaited.is_some() { tree } else { left.tree });
+            run::keep_wip(store, run, &self.slice.id, ground.base, kept, &of.written())?;
         }
         if let Some(trouble) = done.trouble {
             // The attempt stays open: it is made again once a person has seen to it.
@@ -243,6 +260,11 @@ impl Build<'_> {
             let message = format!("`{}` cannot be built by {}: {}", self.slice.id, agent.provider, done.detail);
             let hint = format!("{}\nthen: git otto resume {}", trouble.hint(&agent.provider), self.gate.run);
             return Err(Failure::new(Exit::Agent, message).hint(hint));
+        }
+        if let Some(awaited) = awaited.filter(|_| matches!(reason, AttemptFailure::Agent | AttemptFailure::Empty)) {
+            // It goes on once that is settled: the attempt stays open.
+            world.faults.hit(Point::ContractBlockBefore)?;
+            return self.record(Some(n), ended.chain([blocked(awaited, None)]).collect()).map(|()| None);
         }
         // Two crashes are not the same change twice, unless they left the same files.
         let nothing = reason == AttemptFailure::Agent && changes.is_empty();

@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Sha256, Timestamp};
 
+mod services;
+
+pub use services::{Port, Ready, Service};
+
 /// A check as a spec states it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Check {
@@ -259,13 +263,25 @@ impl CheckKind {
         }
     }
 
-    /// The kinds that this version can run, by name.
-    pub const RUNNABLE: [&'static str; 3] = ["cli_probe", "repo_test", "pytest"];
+    /// The service that it talks to.
+    pub fn service(&self) -> Option<&str> {
+        match self {
+            CheckKind::ApiProbe { service, .. } => Some(service),
+            CheckKind::BrowserJourney { service, .. } => service.as_deref(),
+            _ => None,
+        }
+    }
 
-    /// Whether this version can run the kind. A plan that needs another is refused before anything starts: a check is
+    /// The kinds that this version can run, by name.
+    pub const RUNNABLE: [&'static str; 5] = ["cli_probe", "repo_test", "pytest", "api_probe", "state_invariant"];
+
+    /// Whether this version can run the check. A plan that needs another is refused before anything starts: a check is
     /// never skipped and never passed unrun.
     pub fn is_runnable(&self) -> bool {
-        Self::RUNNABLE.contains(&self.name())
+        match self {
+            CheckKind::BrowserJourney { service, .. } => service.is_none(),
+            other => Self::RUNNABLE.contains(&other.name()),
+        }
     }
 }
 
@@ -358,4 +374,6 @@ pub struct Outcome {
     pub stdout: Vec<u8>,
     /// Standard error, head and tail.
     pub stderr: Vec<u8>,
+    /// What else it left, by the names that the evidence gives.
+    pub artifacts: BTreeMap<String, Vec<u8>>,
 }

@@ -1,12 +1,16 @@
 //! Running one check on one tree.
 
-use std::{ffi::OsString, io, path::Path, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, io, path::Path, time::Duration};
+
+use serde_json::{Map, Value};
 
 use super::{
-    environ,
+    api, artifacts, environ,
+    evaluator::{self, Answer, Question},
     expect::{self, Expect},
     model::{Cause, Check, CheckKind, Evidence, Outcome},
     pytest, red,
+    serve::Served,
 };
 use crate::base::{
     Oid, Sha256, World, files,
@@ -15,7 +19,7 @@ use crate::base::{
 };
 
 /// How much of the head and of the tail of a stream is kept.
-const KEEP: usize = 1 << 20;
+pub(super) const KEEP: usize = 1 << 20;
 
 /// What a check runs on.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +38,7 @@ pub struct On<'a> {
 
 impl On<'_> {
     /// The PATH of programs that run there.
-    fn path(&self, world: &World) -> OsString {
+    pub(super) fn path(&self, world: &World) -> OsString {
         let path = environ::path_of(&world.env);
         let first = self.supplied.map(|_| environ::tools(self.dir)).unwrap_or_default();
         std::env::join_paths(first.into_iter().chain(std::env::split_paths(&path))).unwrap_or(path)
@@ -45,25 +49,53 @@ impl On<'_> {
 pub async fn run(world: &World, check: &Check, on: On<'_>) -> Outcome {
     let begun = world.clock.mono();
     let path = on.path(world);
+    let outcome = unknown(world, check, &on, String::new());
+    finished(outcome, evaluate(world, check, on, path).await, begun.elapsed())
+}
+
+/// Runs a check that talks to a service of its round. `world` is not confined: nothing but otto itself talks.
+pub async fn probe(world: &World, check: &Check, on: On<'_>, served: &mut Served) -> Outcome {
+    let begun = world.clock.mono();
     let mut outcome = unknown(world, check, &on, String::new());
-    let evidence = &mut outcome.evidence;
-    match evaluate(world, check, on, path).await {
-        Ok(Ran { cause, detail, done }) => {
-            evidence.cause = cause;
-            evidence.detail = detail;
-            if let Some(done) = done {
-                evidence.exit = match done.ended {
-                    procs::Ended::Exit(code) => Some(code),
-                    procs::Ended::Signal(_) => None,
-                };
-                outcome.stdout = text::redact(&done.stdout.bytes());
-                outcome.stderr = text::redact(&done.stderr.bytes());
+    outcome.evidence.sandbox = served.confinement();
+    finished(outcome, api::evaluate(world, check, served).await, begun.elapsed())
+}
+
+/// Whether an invariant holds over facts. The names of facts that were not collected are unknown to it.
+pub async fn judge(world: &World, check: &Check, tree: Oid, facts: Map<String, Value>) -> Outcome {
+    let begun = world.clock.mono();
+    let nowhere = On { dir: Path::new("/"), tree, scratch: Path::new("/"), extra_env: &[], supplied: None };
+    let outcome = unknown(world, check, &nowhere, String::new());
+    let ran = match &check.kind {
+        CheckKind::StateInvariant { expression, .. } => {
+            let question = Question::Holds { expression: expression.clone(), facts };
+            match evaluator::ask(world, &question).await {
+                Ok(Answer::Holds) => Ok(Ran::new(Cause::Holds, "the expression is true".into())),
+                Ok(Answer::Fails { told }) => Ok(Ran::new(Cause::Assertion, told.join("\n"))),
+                Ok(Answer::Unknown { why }) => Err(why),
+                Ok(_) => Err("the evaluator answered something else".into()),
+                Err(why) => Err(why),
             }
+        }
+        other => Err(format!("a check of kind {} is no invariant", other.name())),
+    };
+    finished(outcome, ran, begun.elapsed())
+}
+
+/// What came of a check, written down.
+fn finished(mut outcome: Outcome, ran: Result<Ran, String>, took: Duration) -> Outcome {
+    let evidence = &mut outcome.evidence;
+    match ran {
+        Ok(ran) => {
+            (evidence.cause, evidence.detail, evidence.exit) = (ran.cause, ran.detail, ran.exit);
+            (outcome.stdout, outcome.stderr) = (text::redact(&ran.stdout), text::redact(&ran.stderr));
+            evidence.artifacts = ran.artifacts.keys().cloned().collect();
+            outcome.artifacts = ran.artifacts;
         }
         Err(why) => evidence.detail = why,
     }
     evidence.passed = evidence.cause.passed();
-    evidence.duration_ms = begun.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
+    evidence.duration_ms = took.as_millis().try_into().unwrap_or(u64::MAX);
     outcome
 }
 
@@ -91,7 +123,7 @@ pub fn unknown(world: &World, check: &Check, on: &On<'_>, why: String) -> Outcom
             on.supplied,
         ),
     };
-    Outcome { evidence, stdout: Vec::new(), stderr: Vec::new() }
+    Outcome { evidence, stdout: Vec::new(), stderr: Vec::new(), artifacts: BTreeMap::new() }
 }
 
 /// The environment of a setup command: as a check's, with a HOME and a TMPDIR under `on.scratch` that all setup
@@ -104,19 +136,43 @@ pub fn environment(world: &World, on: &On<'_>) -> io::Result<Vec<(OsString, OsSt
 }
 
 /// What came of it, before it is written down.
-struct Ran {
-    cause: Cause,
-    detail: String,
-    done: Option<Finished>,
+pub(super) struct Ran {
+    pub(super) cause: Cause,
+    pub(super) detail: String,
+    pub(super) exit: Option<i32>,
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: Vec<u8>,
+    pub(super) artifacts: BTreeMap<String, Vec<u8>>,
+}
+
+impl Ran {
+    /// Nothing was printed, nothing ended.
+    pub(super) fn new(cause: Cause, detail: String) -> Ran {
+        Ran { cause, detail, exit: None, stdout: Vec::new(), stderr: Vec::new(), artifacts: BTreeMap::new() }
+    }
+
+    /// The judgement of it.
+    pub(super) fn told(&mut self, cause: Cause, detail: String) {
+        (self.cause, self.detail) = (cause, detail);
+    }
+
+    /// A program that ended.
+    fn of(cause: Cause, detail: String, done: &Finished) -> Ran {
+        let exit = match done.ended {
+            procs::Ended::Exit(code) => Some(code),
+            procs::Ended::Signal(_) => None,
+        };
+        Ran { exit, stdout: done.stdout.bytes(), stderr: done.stderr.bytes(), ..Ran::new(cause, detail) }
+    }
 }
 
 /// The program that a check starts.
 fn program_of(kind: &CheckKind) -> Option<&str> {
     match kind {
         CheckKind::CliProbe { shell: Some(_), .. } => Some("sh"),
-        CheckKind::CliProbe { command, .. } | CheckKind::RepoTest { command, .. } => {
-            command.first().map(String::as_str)
-        }
+        CheckKind::CliProbe { command, .. }
+        | CheckKind::RepoTest { command, .. }
+        | CheckKind::BrowserJourney { command, .. } => command.first().map(String::as_str),
         CheckKind::Pytest { .. } => Some("python3"),
         _ => None,
     }
@@ -133,6 +189,7 @@ async fn evaluate(world: &World, check: &Check, on: On<'_>, path: OsString) -> R
             let expect = Expect { exit: *expect_exit, stdout_contains: stdout_contains.clone(), ..Expect::default() };
             (command, None, &none, expect)
         }
+        CheckKind::BrowserJourney { command, service: None, .. } => (command, None, &none, Expect::default()),
         CheckKind::CliProbe {
             command,
             shell,
@@ -161,6 +218,14 @@ async fn evaluate(world: &World, check: &Check, on: On<'_>, path: OsString) -> R
         Some(script) => ["sh", "-c", script].map(OsString::from).to_vec(),
         None => argv.iter().map(OsString::from).collect(),
     };
+    let globs: &[String] = match &check.kind {
+        CheckKind::BrowserJourney { evidence_globs, .. } => evidence_globs,
+        _ => &[],
+    };
+    let of_evidence = |e: io::Error| format!("its evidence cannot be looked for: {e}");
+    if !globs.is_empty() {
+        artifacts::clear(on.dir, globs).map_err(of_evidence)?;
+    }
     let room = Room::new(world, on.scratch).map_err(|e| format!("no folder for the check's HOME: {e}"))?;
     let env = environ::variables(&path, on.dir, &room.0, on.extra_env);
     let spec = Spec { argv: words, cwd: on.dir.to_owned(), env, stdin: stdin.clone().into_bytes(), ..Spec::default() };
@@ -171,13 +236,20 @@ async fn evaluate(world: &World, check: &Check, on: On<'_>, path: OsString) -> R
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
             let program = argv.first().map_or("sh", String::as_str);
             let (cause, detail) = red::spawn_failed(program, on.dir, &path, &e);
-            return Ok(Ran { cause, detail, done: None });
+            return Ok(Ran::new(cause, detail));
         }
         Err(e) => return Err(format!("the program could not be run: {e}")),
     };
     let mut told = expect::failures(&expect, done.ended, &done.stdout, &done.stderr);
+    let mut left = BTreeMap::new();
+    if !globs.is_empty() {
+        let (found, lacks) = artifacts::gather(on.dir, globs).map_err(of_evidence)?;
+        left = found;
+        told.extend(lacks);
+    }
+    let ran_to = |cause, detail| Ran { artifacts: left.clone(), ..Ran::of(cause, detail, &done) };
     if told.is_empty() && done.limit.is_none() {
-        return Ok(Ran { cause: Cause::Holds, detail: "everything it states holds".into(), done: Some(done) });
+        return Ok(ran_to(Cause::Holds, "everything it states holds".into()));
     }
     let ran = red::Ran {
         argv: shell.is_none().then_some(argv.as_slice()),
@@ -192,7 +264,7 @@ async fn evaluate(world: &World, check: &Check, on: On<'_>, path: OsString) -> R
     if let Some(last) = wrong_exit.then(|| last_line(&done.stderr.bytes())).flatten() {
         told.push(format!("standard error ends with {last}"));
     }
-    Ok(Ran { cause, detail: told.join("\n"), done: Some(done) })
+    Ok(ran_to(cause, told.join("\n")))
 }
 
 /// Runs pytest and judges it by its report.
@@ -218,7 +290,7 @@ async fn evaluate_pytest(
     let report = files::read_beneath(&room.0, pytest::REPORT.as_bytes(), pytest::MAX_REPORT);
     let report = report.ok().and_then(|(bytes, _)| String::from_utf8(bytes).ok());
     let (cause, detail) = pytest::judge(&done, report.as_deref(), selector, on.dir);
-    Ok(Ran { cause, detail, done: Some(done) })
+    Ok(Ran::of(cause, detail, &done))
 }
 
 /// Starts the program; a file that another thread's child still holds open for writing is waited for, shortly.
@@ -236,9 +308,9 @@ async fn start(world: &World, spec: &Spec, bounds: Bounds) -> io::Result<Finishe
 }
 
 /// A pattern of a spec, with a bound on what it may cost.
-fn pattern(text: &str) -> Result<regex::bytes::Regex, String> {
+pub(super) fn pattern(text: &str) -> Result<regex::bytes::Regex, String> {
     let built = regex::bytes::RegexBuilder::new(text).size_limit(4 << 20).build();
-    built.map_err(|e| format!("stdout_matches is no pattern: {}", text::one_line(&e.to_string(), 300)))
+    built.map_err(|e| format!("it is no pattern: {}", text::one_line(&e.to_string(), 300)))
 }
 
 fn last_line(stderr: &[u8]) -> Option<String> {

@@ -134,7 +134,7 @@ pub fn anew(then: &Plan, state: &RunState, now: &Spec) -> String {
     let next = Plan::new(then.spec_commit, now.clone(), then.limits.clone());
     let built = |id: &SliceId| {
         let same = then.generations.get(id) == Some(&next.generation(id));
-        same && current(then, state, id).phase.is_done()
+        same && current(then, state, id).is_done()
     };
     let (all, open) = (now.slices.len(), now.slices.iter().filter(|s| !built(&s.id)).count());
     let changes = changes(&then.spec, now);

@@ -19,6 +19,7 @@ use crate::{
         asked::{self, Answer},
         model::{Plan, current},
         schedule::Busy,
+        why::{Sight, Standing},
     },
     store::{
         self, Store,
@@ -105,8 +106,13 @@ impl Known {
         Ok(out)
     }
 
-    /// The one run that has all these slices; of several the one that is not at its end. `command` is what the user typed.
-    pub fn with(candidates: Vec<Known>, slices: &[SliceId], command: &str) -> Result<Known, Failure> {
+    /// The one run that has all these slices; of several the one that is not at its end. `typed` is what the user
+    /// typed, for a run that is named.
+    pub fn with(
+        candidates: Vec<Known>,
+        slices: &[SliceId],
+        typed: impl Fn(&RunId) -> String,
+    ) -> Result<Known, Failure> {
         let has = |k: &Known| slices.iter().all(|s| k.plan.spec.slice(s).is_some());
         let mut with: Vec<Known> = candidates.into_iter().filter(has).collect();
         if with.iter().any(|k| k.state.finished.is_none()) {
@@ -119,7 +125,7 @@ impl Known {
             }
             (Some(one), []) => Ok(one),
             (Some(last), more) => {
-                let all = more.iter().chain([&last]).map(|k| format!("{command} --run {}", k.id));
+                let all = more.iter().chain([&last]).map(|k| typed(&k.id));
                 let hint = all.collect::<Vec<_>>().join("\n");
                 Err(Failure::new(Exit::Usage, format!("several runs have a slice {names}: say which")).hint(hint))
             }
@@ -129,6 +135,26 @@ impl Known {
     /// How one of its slices stands.
     pub fn slice(&self, id: &SliceId) -> &SliceState {
         current(&self.plan, &self.state, id)
+    }
+
+    /// What becomes of it, where this is its owner.
+    pub fn standing(&self, owner: &Owner) -> Standing {
+        match (&self.state.finished, owner) {
+            (Some(_), _) => Standing::Finished,
+            (None, Owner::Live(_) | Owner::Elsewhere(_)) => Standing::AtWork,
+            (None, _) => Standing::Interrupted,
+        }
+    }
+
+    /// Where its target is: what it has landed, and where the branch stands that it lands on.
+    pub fn tips(&self, store: &Store) -> Result<Vec<Oid>, Failure> {
+        let branch = store.repo.refs().read(&self.target)?;
+        Ok(run::target(&store.repo, &self.id)?.into_iter().chain(branch).collect())
+    }
+
+    /// What its slices are explained by.
+    pub fn sight<'a>(&'a self, standing: Standing, tips: &'a [Oid]) -> Sight<'a> {
+        Sight { plan: &self.plan, state: &self.state, standing, tips }
     }
 
     /// The slices that wait for a person.
@@ -145,7 +171,7 @@ impl Known {
         Ok(written.into_iter().map(|event| event.id).collect())
     }
 
-    /// Writes down what is asked for a slice; gives the request's id.
+    /// Writes down what is asked for a slice; gives the request.
     pub fn ask(
         &self,
         store: &Store,
@@ -153,10 +179,11 @@ impl Known {
         slice: &SliceId,
         attempt: Option<u32>,
         hint: Option<&str>,
-    ) -> Result<String, Failure> {
+    ) -> Result<Request, Failure> {
         let request = Request { attempt, ..self.request(store, action, Some(slice), hint)? };
         let none = || Failure::new(Exit::Internal, "nothing was written");
-        self.write(store, &[fact(&request)])?.pop().ok_or_else(none)
+        let id = self.write(store, &[fact(&request)])?.pop().ok_or_else(none)?;
+        Ok(Request { id, ..request })
     }
 
     /// A request that was not written yet.
@@ -182,20 +209,15 @@ impl Known {
     }
 
     /// What comes of a request, in words, where a process works on the run; none where it says nothing for some seconds.
-    pub fn result(&self, store: &Store, request: &str) -> Result<Option<String>, Failure> {
-        for _ in 0..LOOKS {
-            let state = journal::read(&store.repo, &self.id, self.anchor)?.state;
-            if let Some(done) = state.requests.into_iter().find(|r| r.id == request && r.result.is_some()) {
-                let result = done.result.unwrap_or_default();
-                let hint = format!("git otto status {}", self.id);
-                return match done.granted {
-                    true => Ok(Some(result)),
-                    false => Err(Failure::new(Exit::Refused, result).hint(hint)),
-                };
+    pub fn result(&self, start: &Start, store: &Store, request: &Request) -> Result<Option<String>, Failure> {
+        let asked = self.wait(start, store, std::slice::from_ref(request))?.pop();
+        match asked.and_then(|asked| Some((asked.result?, asked.granted))) {
+            Some((why, false)) => {
+                self.refuse(vec![why])?;
+                Ok(None)
             }
-            std::thread::sleep(EVERY);
+            done => Ok(done.map(|(result, _)| result)),
         }
-        Ok(None)
     }
 
     /// Asks for the same for some slices, or for the run where none is named, and waits for what comes of it. What is
@@ -235,10 +257,12 @@ impl Known {
         self.wait(start, store, &requests)
     }
 
-    /// Waits until all are answered, by whoever owns the run. Where nobody does, this process does it for that moment.
+    /// Waits until all are answered, by whoever owns the run. Where nobody does, this process does it for that moment; what
+    /// needs somebody who goes on with the run waits for them.
     fn wait(&self, start: &Start, store: &Store, requests: &[Request]) -> Result<Vec<Asked>, Failure> {
         let later = requests.iter().any(|r| r.action == SKIP);
         let mut looks = if later { LOOKS_LATER } else { LOOKS };
+        let mut settled = false;
         loop {
             let owner = lease::owner(store, &self.id)?;
             let known = journal::read(&store.repo, &self.id, self.anchor)?.state.requests;
@@ -249,16 +273,15 @@ impl Known {
                 granted: r.granted,
             });
             let asked: Vec<Asked> = asked.collect();
-            let hears = match owner {
-                Owner::Elsewhere(_) => return Ok(asked),
-                Owner::Live(_) => true,
-                Owner::None | Owner::Dead(_) | Owner::Expired(_) => false,
-            };
+            let hears = matches!(owner, Owner::Live(_));
+            let nobody = settled && !hears;
             looks -= 1;
-            if looks == 0 || asked.iter().all(|a| a.result.is_some()) {
+            if looks == 0 || nobody || matches!(owner, Owner::Elsewhere(_)) || asked.iter().all(|a| a.result.is_some())
+            {
                 return Ok(asked);
             }
-            if hears || !self.settle(start, store)? {
+            settled = !hears && self.settle(start, store)?;
+            if !settled {
                 std::thread::sleep(EVERY);
             }
         }
@@ -323,10 +346,15 @@ impl Known {
 
     /// Says what came of it; what was refused is an error.
     pub fn tell(&self, start: &Start, schema: &str, asked: &[Asked], dry_run: bool) -> Result<Exit, Failure> {
-        let ui = &start.ui;
-        if ui.is_json() {
-            ui.answer_json(&Told { schema, run: &self.id, asked })?;
+        if start.ui.is_json() {
+            start.ui.answer_json(&Told { schema, run: &self.id, asked })?;
         }
+        self.told(start, asked, dry_run)?;
+        Ok(Exit::Done)
+    }
+
+    /// The same in words alone.
+    pub fn told(&self, start: &Start, asked: &[Asked], dry_run: bool) -> Result<(), Failure> {
         let mut refused = Vec::new();
         for one in asked {
             let words = match &one.result {
@@ -338,13 +366,12 @@ impl Known {
                 None if dry_run => "could be done",
                 None => "asked for; whoever works on the run has not said anything yet",
             };
-            if !ui.is_json() {
+            if !start.ui.is_json() {
                 let name = one.slice.as_ref().map_or(self.id.as_str(), SliceId::as_str);
-                ui.answer(&format!("{name}: {words}\n"))?;
+                start.ui.answer(&format!("{name}: {words}\n"))?;
             }
         }
-        self.refuse(refused)?;
-        Ok(Exit::Done)
+        self.refuse(refused)
     }
 }
 
@@ -383,7 +410,8 @@ pub fn meant(
     let mut slices = slices.ok_or_else(none)?;
     let mut seen = BTreeSet::new();
     slices.retain(|slice| seen.insert(slice.clone()));
-    Ok((Known::with(Known::candidates(store, run)?, &slices, &format!("{command} {list}"))?, slices))
+    let typed = |run: &RunId| format!("{command} {list} --run {run}");
+    Ok((Known::with(Known::candidates(store, run)?, &slices, typed)?, slices))
 }
 
 /// Whether a name is that of a slice of a run.

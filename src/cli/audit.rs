@@ -52,7 +52,7 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     let driver = session::reopen(start, &store, held, &id, &choices)?;
     let driven = drive::judge(start, &driver);
     if let (Ok(driver), true) = (Arc::try_unwrap(driver), driven.is_ok()) {
-        driver.give_back()?;
+        driver.give_back(&start.ui)?;
     }
     ended(start, &store, &id, driven)
 }

@@ -72,6 +72,7 @@ impl Bench {
         let Version { plan, contents, .. } = version;
         let supply = supply::supply(start, store, tree)?;
         let site = session::site(start, store, root.clone(), supply, plan.spec.setup.clone(), contents)?;
+        let site = session::about(site, &plan.spec);
         Ok(Bench { site, spec_commit: plan.spec_commit, tree, root, _lock: lock })
     }
 
@@ -109,7 +110,7 @@ impl Line {
     fn new(slice: Option<&SliceId>, check: &Check, outcome: Option<Outcome>) -> Line {
         let not_run = format!("not run: this version cannot run the kind `{}`", check.kind.name());
         let (cause, detail, duration_ms, streams) = match outcome {
-            Some(Outcome { evidence: e, stdout, stderr }) => (e.cause, e.detail, e.duration_ms, [stdout, stderr]),
+            Some(Outcome { evidence: e, stdout, stderr, .. }) => (e.cause, e.detail, e.duration_ms, [stdout, stderr]),
             None => (Cause::Unknown, not_run, 0, Default::default()),
         };
         Line {

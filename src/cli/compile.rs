@@ -70,7 +70,7 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     let mut measured = Baseline::default();
     let draft = match source {
         Source::Text(text, name, folder) if is_spec => {
-            let draft = source::read_spec(&text, &name, folder.as_deref(), &Default::default())?;
+            let draft = source::read_spec(start, &text, &name, folder.as_deref(), &Default::default())?;
             let id = &draft.spec.id;
             if args.wish.id.as_ref().is_some_and(|wanted| wanted != id) {
                 let text = format!("{name} is the spec {id}, which --id cannot change");

@@ -200,7 +200,7 @@ impl Product {
     /// What a tree must pass that the run did not test: the cross-slice checks, and the checks of every slice that is done.
     fn due(&self) -> Vec<(Option<&SliceId>, &Check)> {
         let plan = &self.version.plan;
-        let done = |slice: &SliceId| current(plan, &self.state, slice).phase.is_done();
+        let done = |slice: &SliceId| current(plan, &self.state, slice).is_done();
         let due = plan.spec.checks().filter(|(slice, _)| slice.is_none_or(|s| done(&s.id)));
         due.map(|(slice, check)| (slice.map(|s| &s.id), check)).collect()
     }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     agent::{self, Team, prompt::Prompts},
     audit::{self, Auditor},
-    base::{Failure, Point, SliceId},
+    base::{Failure, Point, SliceId, procs},
     build::{self, Build, Desk},
     cli::{
         Start,
@@ -21,14 +21,17 @@ use crate::{
     gate::{Gate, Site},
     git::BString,
     journal::event::{Fact, Kind, Verdict},
+    output::Ui,
     plan::{
         asked::{self, Standstill},
-        model::{Plan, current},
-        schedule::{self, Over, Step, Stop},
+        contracts,
+        model::{Plan, current, needs},
+        schedule::{self, Step},
     },
     queue::{Full, Queue, message::Style},
     recover,
     store::{lane::Lane, lease::Lease},
+    workspace,
 };
 
 /// A run that this process owns.
@@ -76,7 +79,7 @@ impl Driver {
         let Version { plan, contents, working_copy } = version;
         Driver {
             gate: Gate {
-                site: Site { setup: plan.spec.setup.clone(), contents, ..self.gate.site.clone() },
+                site: super::session::about(Site { contents, ..self.gate.site.clone() }, &plan.spec),
                 ..self.gate.clone()
             },
             plan,
@@ -110,8 +113,10 @@ impl Driver {
         let slice = build::slice(&self.plan, id)?;
         let tip = self.lane.tip()?.commit;
         let Driver { gate, plan, team, prompts, progress, desk, .. } = self;
+        let task = gate.log.read(|state| needs::bounded(plan, state, slice));
+        let (slice, bounded) = (task.as_ref().unwrap_or(slice), task.is_some());
         let live = |slice: &SliceId, event: &agent::Event| progress.hear(slice, event);
-        Build { gate, plan, team, prompts, live: &live, desk, slice }.attempt(tip).await
+        Build { gate, plan, team, prompts, live: &live, desk, slice, bounded }.attempt(tip).await
     }
 
     async fn audit(&self) -> Result<(), Failure> {
@@ -121,12 +126,20 @@ impl Driver {
     }
 
     /// Gives the run back, once it has come to its end.
-    pub fn give_back(self) -> Result<(), Failure> {
+    pub fn give_back(self, ui: &Ui) -> Result<(), Failure> {
         let Driver { gate, lane, lease, .. } = self;
-        // Its idle checkouts go first: once the lease is gone, nobody looks for them any more.
+        let (world, root) = (gate.site.world.clone(), gate.site.root.clone());
+        // Its idle checkouts go first, and what could not be removed when it was done with: once the lease is gone, nobody
+        // looks for them any more.
         drop((gate, lane));
-        match Arc::into_inner(lease) {
-            Some(lease) => Ok(lease.release()?),
+        procs::orphans(&root)?;
+        workspace::sweep(&world, &root)?;
+        let claim = lease.claim().cloned();
+        if let Some(lease) = Arc::into_inner(lease) {
+            lease.release()?;
+        }
+        match claim.and_then(|claim| claim.still_there()) {
+            Some(trouble) => Ok(ui.say(&format!("{trouble}; git otto push tells it"))?),
             None => Ok(()),
         }
     }
@@ -208,10 +221,11 @@ async fn turn(
         }
         // Before it is judged whether all stands still: what can land does.
         let mut more = landing.turn(&driver, jobs).await?;
-        let steps = log.read(|state| schedule::next(&driver.plan, state, &jobs.busy()));
+        let busy = jobs.busy();
+        let steps = log.read(|state| schedule::next(&driver.plan, state, &busy));
         if !more
             && steps.is_empty()
-            && jobs.busy().is_idle()
+            && busy.is_idle()
             && let Some(still) = log.read(|state| asked::standstill(&driver.plan, state))
         {
             return Ok(Driven::Paused(still));
@@ -219,13 +233,21 @@ async fn turn(
         for step in steps {
             let driver = driver.clone();
             match step {
-                Step::Block(id, Stop { reason, detail, over }) => {
-                    // With the limit that stopped it, in one record: once for each slice that one stops.
-                    let over =
-                        over.map(|Over { what, limit, used }| Kind::BudgetExceeded { what: what.into(), limit, used });
-                    let kinds = over.into_iter().chain([Kind::SliceBlocked { reason, detail }]);
-                    let fact = |kind| Fact::slice(&id, driver.plan.generation(&id), None, kind);
-                    log.record(&kinds.map(fact).collect::<Vec<_>>())?;
+                Step::Block(id, stop) => {
+                    let facts = log.read(|state| contracts::stopped(&driver.plan, state, &id, stop));
+                    log.record(&facts)?;
+                    more = true;
+                }
+                Step::Ask(owner, path) => {
+                    let facts = [contracts::asked(&driver.plan, &owner, path)];
+                    driver.gate.site.world.faults.hit(Point::ContractAskBefore)?;
+                    log.record(&facts)?;
+                    more = true;
+                }
+                Step::Settle(id, lost) => {
+                    let facts = log.read(|state| contracts::settled(&driver.plan, state, &id, lost));
+                    driver.gate.site.world.faults.hit(Point::ContractSettleBefore)?;
+                    log.record(&facts)?;
                     more = true;
                 }
                 Step::Build(id) => jobs.start(Job::Build(id.clone()), async move { driver.build(&id).await }),

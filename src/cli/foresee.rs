@@ -15,7 +15,7 @@ use crate::{
     },
     recover,
     store::{
-        Store,
+        Store, claim,
         lease::{self, Owner},
         run,
     },
@@ -29,6 +29,8 @@ pub struct Foreseen<'a> {
     pub run: &'a RunId,
     /// Who works on it now: nothing is done as long as they do.
     pub owner: Option<String>,
+    /// The remote at which machines tell each other who works on a run, where there is one: nobody asks it here.
+    pub unasked: Option<String>,
     /// What is put right first, one sentence each.
     repairs: Vec<String>,
     /// What can be done then, one sentence each; later steps follow from what comes of these.
@@ -55,6 +57,7 @@ pub fn foresee<'a>(start: &Start, store: &Store, id: &'a RunId) -> Result<Forese
         Owner::Elsewhere(t) => Some(format!("{t}, on another machine that gave a sign of life lately")),
         Owner::None | Owner::Dead(_) | Owner::Expired(_) => None,
     };
+    let unasked = claim::remote(&store.repo)?;
     let tip = run::target(&store.repo, id)?.unwrap_or(anchor.base);
     let root = session::run_root(start, store, id)?;
     // What runs there is at work as long as its owner is.
@@ -71,7 +74,7 @@ pub fn foresee<'a>(start: &Start, store: &Store, id: &'a RunId) -> Result<Forese
     });
     let steps = schedule::next(&plan, &state, &Busy::default());
     let steps = tried.chain(steps.iter().map(|step| words(&plan, &state, step))).collect();
-    Ok(Foreseen { schema: "otto.resume/1", run: id, owner, repairs: found.words(), steps })
+    Ok(Foreseen { schema: "otto.resume/1", run: id, owner, unasked, repairs: found.words(), steps })
 }
 
 fn words(plan: &Plan, state: &RunState, step: &Step) -> String {
@@ -86,6 +89,9 @@ fn words(plan: &Plan, state: &RunState, step: &Step) -> String {
     match step {
         Step::Block(slice, stop) => format!("say that `{slice}` cannot go on: {}", one_line(&stop.detail, 200)),
         Step::Build(slice) => attempt(slice),
+        Step::Ask(owner, path) => format!("have `{owner}` change `{path}`, as others need it"),
+        Step::Settle(slice, None) => format!("go on with `{slice}`: what it waited for is there"),
+        Step::Settle(slice, Some(why)) => format!("say that `{slice}` cannot go on: {}", one_line(why, 200)),
         Step::Audit => "judge the whole on its target".into(),
         Step::Finish => "say how it ended".into(),
     }

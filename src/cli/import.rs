@@ -110,7 +110,7 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     }
     let path = start.world.env.cwd.join(&args.path);
     let Read { draft, lost } = match args.from {
-        From::OttoJson => of_otto(&args, &path)?,
+        From::OttoJson => of_otto(start, &args, &path)?,
         From::SpecKit => of_tool(start, &store, &args, Tool::SpecKit, &path)?,
         From::OpenSpec => of_tool(start, &store, &args, Tool::OpenSpec, &path)?,
     };
@@ -193,7 +193,7 @@ fn taken(failure: Failure, id: &SpecId) -> Failure {
 }
 
 /// A spec of git otto, byte for byte where those are its own bytes.
-fn of_otto(args: &Args, path: &Path) -> Result<Read, Failure> {
+fn of_otto(start: &Start, args: &Args, path: &Path) -> Result<Read, Failure> {
     if args.compile || args.wish.kind.is_some() {
         let text = "--compile and --kind are for other tools: this is a spec already";
         return Err(Failure::new(Exit::Usage, text).hint("leave them out"));
@@ -204,7 +204,7 @@ fn of_otto(args: &Args, path: &Path) -> Result<Read, Failure> {
     // What `show --json` prints holds the spec's own bytes as a text.
     let shown = json::parse(&bytes, json::Limits::RECORD).ok();
     let inner = shown.as_ref().and_then(|v| v.get("spec_json")?.as_str()).map(|text| text.as_bytes().to_vec());
-    let mut draft = source::read_spec(inner.as_deref().unwrap_or(&bytes), &name, path.parent(), &BTreeMap::new())?;
+    let mut draft = source::read_spec(start, inner.as_deref().unwrap_or(&bytes), &name, path.parent(), &BTreeMap::new())?;
     if let Some(id) = args.wish.id.clone().filter(|id| *id != draft.spec.id) {
         draft.guessed.push(format!("the id `{id}`, as you said, instead of `{}`: the digest is another one", draft.spec.id));
         draft.spec.id = id;

@@ -12,8 +12,10 @@ use clap::{ColorChoice, Parser, Subcommand, ValueEnum};
 use crate::{
     base::{
         Env, Exit, Failure, World,
-        procs::{Ended, Pager, die_by},
+        procs::{self, Ended, Pager, die_by},
+        text::one_line,
     },
+    checks,
     git::Repo,
     output::{Color, Manner, Ui},
     sandbox,
@@ -30,6 +32,7 @@ mod difference;
 mod drive;
 mod editor;
 mod endpoint;
+mod expressions;
 mod foresee;
 mod heartbeat;
 mod interrupt;
@@ -141,7 +144,7 @@ commands! {
     Evidence = evidence,
     /// Go on with a run that was interrupted
     Resume = resume,
-    /// Say what git has left half done, or give it up
+    /// Say what git has left half done, give it up, or go on
     Recover = recover,
     /// Bring what a run has landed into your branch
     Deliver = deliver,
@@ -153,6 +156,8 @@ commands! {
     Audit = audit,
     /// Say why a slice stands where it stands
     Why = why,
+    /// Show the queue of a run, or have slices come first
+    Queue = queue,
     /// Hand in what you built by hand
     Submit = submit,
     /// Have a slice that came to nothing begin anew
@@ -234,6 +239,7 @@ impl Start {
 /// Runs the program with these arguments, the program's name first.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let argv: Vec<OsString> = args.into_iter().collect();
+    say_panics(argv.iter().any(|a| a == "--json"));
     // Before anything looks at the environment: it is the confined program's.
     if let Some(done) = sandbox::supervise(&argv) {
         return match done {
@@ -241,6 +247,17 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Err(failure) => {
                 Ui::new(Manner::default(), true).fail(&failure);
                 ExitCode::from(CANNOT_START)
+            }
+        };
+    }
+    if let Some(done) = checks::evaluator::serve(&argv) {
+        let ui = Ui::new(Manner::default(), true);
+        return match done.map(|answer| ui.answer(&answer)) {
+            Ok(Ok(())) => ExitCode::SUCCESS,
+            Ok(Err(_)) => ExitCode::FAILURE,
+            Err(why) => {
+                ui.fail(&Failure::new(Exit::Internal, why));
+                ExitCode::FAILURE
             }
         };
     }
@@ -283,6 +300,25 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     });
     pager.map(Pager::finish);
     ExitCode::from(exit as u8)
+}
+
+/// Has a panic, in whatever thread, end the program as any failure does: what was durable is there, the rest is for the
+/// next command to put right, and nobody waits for a thread that is gone. What the operating system denies to the program's
+/// own machinery, such as the pipe that wakes it, comes here.
+fn say_panics(json: bool) {
+    std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload();
+        let why = said.downcast_ref::<String>().map(String::as_str).or(said.downcast_ref::<&str>().copied());
+        let why = why.unwrap_or("no reason was given");
+        let text = format!("git otto cannot go on: {}", one_line(why, 300));
+        let failure =
+            Failure::new(Exit::Internal, text).hint("git otto resume    (if no run was under way: git otto doctor)");
+        let place = panic.location().map(|at| format!("this was not foreseen in {}:{}", at.file(), at.line()));
+        let failure = Failure { causes: place.into_iter().collect(), ..failure };
+        let exit = Ui::new(Manner { json, ..Manner::default() }, true).fail(&failure);
+        procs::kill_descendants();
+        std::process::exit(exit as i32)
+    }));
 }
 
 /// How shells tell that a program could not be started.

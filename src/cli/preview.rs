@@ -53,27 +53,17 @@ struct Answer<'a> {
 
 /// Tells it.
 pub fn preview(start: &Start, store: &Store, source: Source, wish: &Wish, choices: &Choices) -> Result<Exit, Failure> {
-    let (id, draft) = match source::settle(start, source)? {
-        Source::Prose(text) => match prose::known(store, &text, wish)? {
-            Some(id) => (id, None),
-            None => {
-                let text = "an agent compiles prose, and -n asks none: what it would make of it is not known";
-                return Err(Failure::new(Exit::Usage, text)
-                    .hint("git otto compile --text <prose>    (a draft, which builds nothing)"));
-            }
-        },
+    let (id, draft) = match prose::settle(start, store, source, wish)? {
+        Source::Prose(_) => {
+            let text = "an agent compiles prose, and -n asks none: what it would make of it is not known";
+            return Err(Failure::new(Exit::Usage, text)
+                .hint("git otto compile --text <prose>    (a draft, which builds nothing)"));
+        }
         Source::Text(text, name, folder) => {
-            wish.only_of_prose()?;
-            let draft = match name.ends_with(".json") {
-                true => source::read_spec(&text, &name, folder.as_deref(), &Default::default())?,
-                false => source::compile(start, store, &text, &name, wish.id.as_ref())?,
-            };
+            let draft = source::draft(start, store, &text, &name, folder.as_deref(), wish.id.as_ref())?;
             (draft.spec.id.clone(), Some(draft))
         }
-        Source::Spec(id) => {
-            wish.only_of_prose()?;
-            (id, None)
-        }
+        Source::Spec(id) => (id, None),
     };
     let tip = record::tip(&store.repo, &id)?;
     let known = tip.map(|tip| record::load(&store.repo, tip)).transpose()?;

@@ -193,13 +193,23 @@ fn words(ui: &Ui, event: &Event) -> Option<(Option<Style>, String)> {
         Kind::AttemptFailed { detail, .. } => styled(Style::Warn, format!("attempt {attempt} failed: {detail}")),
         Kind::RunAmended { spec } => styled(Style::Warn, format!("goes on with the spec of {}", spec.short())),
         Kind::SliceInvalidated { .. } => styled(Style::Warn, "changed by an amendment: built anew".into()),
-        Kind::AmendmentRequested { reason, change: None } => {
+        Kind::AmendmentRequested { reason, change: None, .. } => {
             styled(Style::Warn, format!("the agent asks for {reason}"))
         }
         Kind::AmendmentRequested { reason, .. } => {
             styled(Style::Warn, format!("the agent asks for an amendment: {reason}"))
         }
         Kind::AmendmentRejected { detail, .. } => styled(Style::Warn, format!("its request is refused: {detail}")),
+        Kind::ContractBlocked { path, owner, .. } => {
+            styled(Style::Warn, format!("set aside: it waits for `{owner}`, which owns `{path}`"))
+        }
+        Kind::ContractSettled { path, passed: true, .. } => {
+            styled(Style::Good, format!("goes on: `{path}` was changed as it needs it"))
+        }
+        Kind::RepairStarted { contract: Some(path), .. } => plain(format!("is asked to change `{path}` for others")),
+        Kind::RepairFinished { detail, .. } => {
+            styled(Style::Warn, format!("does not change what it owns, and stays on the target as it is: {detail}"))
+        }
         Kind::ScopeViolation { paths } => styled(Style::Warn, format!("outside of its paths: {}", paths.join(", "))),
         Kind::MergeEligible { .. } => plain(format!("attempt {attempt} passed its checks")),
         Kind::MergeLanded { commit, .. } => styled(Style::Good, format!("landed as {}", commit.short())),
@@ -270,7 +280,7 @@ mod tests {
 
         hear(agent::Event::Text("of nobody who is known".into()));
         assert!(told().is_empty());
-        journalled(Kind::AgentStarted { provider: "claude".into(), role: "build".into(), session: None });
+        journalled(Kind::AgentStarted { provider: "claude".into(), role: "build".into(), session: None, told: vec![] });
         assert_eq!(told(), ["claude is at work"]);
         pass(9);
         hear(agent::Event::Tool("Bash".into(), "cargo test".into()));

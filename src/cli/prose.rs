@@ -14,10 +14,10 @@ use crate::{
     },
     checks::model::CheckKind,
     cli::{
-        Start,
+        Start, expressions,
         interrupt::until_interrupted,
         session::{self, Choices},
-        source::{self, Draft},
+        source::{self, Draft, Source},
         team,
     },
     git::Head,
@@ -68,8 +68,20 @@ impl Wish {
     }
 }
 
+/// What there is to run: a text of prose is prose, and prose that was compiled before is its spec.
+pub fn settle(start: &Start, store: &Store, source: Source, wish: &Wish) -> Result<Source, Failure> {
+    let source = source::settle(start, source)?;
+    let Source::Prose(prose) = &source else {
+        wish.only_of_prose()?;
+        return Ok(source);
+    };
+    let Some(id) = known(store, prose, wish)? else { return Ok(source) };
+    start.ui.say(&format!("{id} was compiled from this intent before; to compile it anew: git otto compile"))?;
+    Ok(Source::Spec(id))
+}
+
 /// A spec that was compiled from exactly this prose and is not closed: it is not paid for twice.
-pub fn known(store: &Store, prose: &str, wish: &Wish) -> Result<Option<SpecId>, Failure> {
+fn known(store: &Store, prose: &str, wish: &Wish) -> Result<Option<SpecId>, Failure> {
     if wish.trials.is_some() {
         return Ok(None);
     }
@@ -113,7 +125,7 @@ pub fn compile(
     let map = prose::map(&store.repo, tree)?;
     let checkout = workspace::clean_checkout(&store.repo, &world, &root, "compile", tree)?;
     let nonce = world.ids.hex(8)?;
-    let schema = spec::answer_schema(wish.kind, &CheckKind::RUNNABLE, &["services", "contracts"]);
+    let schema = spec::answer_schema(wish.kind, &CheckKind::RUNNABLE, &[]);
     let login = variables::make_login(&world, &agent.provider)?;
     let sandbox = session::sandbox(start, store)?;
     let (dir, scratch) = (checkout.dir(), checkout.scratch());
@@ -125,7 +137,7 @@ pub fn compile(
         rules: Rules {
             schema: &schema,
             check_kinds: &CheckKind::RUNNABLE,
-            read: &read,
+            read: &|bytes| read(&start.world, bytes),
             differences: &spec::differences,
         },
         place: Place {
@@ -188,8 +200,13 @@ fn head_tree(store: &Store) -> Result<Oid, Failure> {
 }
 
 /// Reads a spec as one that this version can run.
-fn read(bytes: &[u8]) -> Result<Spec, Vec<String>> {
-    let spec = spec::parse(bytes).map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+fn read(world: &World, bytes: &[u8]) -> Result<Spec, Vec<String>> {
+    let texts = |errors: &[spec::SpecError]| errors.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let spec = spec::parse(bytes).map_err(|errors| texts(&errors))?;
+    let faults = expressions::faults(world, &spec).map_err(|e| vec![e.message])?;
+    if !faults.is_empty() {
+        return Err(texts(&faults));
+    }
     let refused: Vec<String> = refusals(&spec).into_iter().map(|r| format!("{r}, which cannot be run here")).collect();
     if refused.is_empty() { Ok(spec) } else { Err(refused) }
 }

@@ -1,5 +1,7 @@
 //! `git otto recover`: what git has left half done, in every checkout, and an end to it.
 
+mod go_on;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -13,7 +15,7 @@ use crate::{
         text::{count, one_line},
     },
     cli::Start,
-    git::{Head, LockFile, Paused, PausedKind, Repo, Steps},
+    git::{Head, LockFile, Output, Paused, PausedKind, Repo, Steps},
     mend::{
         abort::{self, Plan, Stashed},
         rescue::Rescue,
@@ -21,12 +23,16 @@ use crate::{
     store::Store,
 };
 
-/// Say what git has left half done in your checkouts, or give it up without losing anything.
+/// Say what git has left half done in your checkouts, give it up or go on, and lose nothing.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Give up what is under way in this checkout, as git's own --abort; what would be lost is kept first
     #[arg(long)]
     abort: bool,
+    /// Go on with what is under way in this checkout, as git's own --continue, once nothing is in conflict; the same is kept
+    /// first. One commit without hooks is made with git's message as it stands, and no editor; all else git does
+    #[arg(long = "continue", conflicts_with = "abort")]
+    go_on: bool,
     /// The checkout that is meant [default: this one]
     #[arg(long, value_name = "PATH")]
     worktree: Option<PathBuf>,
@@ -64,6 +70,9 @@ struct Item {
     refused: Option<String>,
     /// git's own command that goes on.
     go_on: &'static str,
+    /// The command that goes on; none where only a person can say how.
+    #[serde(rename = "continue")]
+    continues: Option<String>,
     /// The command that gives it up.
     abort: String,
 }
@@ -91,6 +100,9 @@ struct Aborted<'a> {
 /// Runs the command.
 pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     let store = start.store()?;
+    if args.go_on {
+        return go_on::run(start, &at(start, &store, args.worktree.as_deref())?, args.dry_run);
+    }
     if args.abort {
         return give_up(start, &at(start, &store, args.worktree.as_deref())?, &args);
     }
@@ -152,16 +164,20 @@ fn at(start: &Start, store: &Store, path: Option<&Path>) -> Result<Store, Failur
     Ok(Store::new(found.ok_or_else(none)?, store.world.clone()))
 }
 
+/// What is half done in a checkout and has to be ended first, by a flag of this command.
+fn here(store: &Store, flag: &str) -> Result<Paused, Failure> {
+    if let Some(paused) = store.repo.paused()?.into_iter().next() {
+        return Ok(paused);
+    }
+    if let Some(elsewhere) = elsewhere(store)? {
+        let text = format!("nothing is half done in this checkout, but {} is in another", elsewhere.kind.words());
+        return Err(Failure::new(Exit::Refused, text).hint(command(&store.repo, &elsewhere, flag)));
+    }
+    Err(Failure::new(Exit::Refused, "nothing is half done in this checkout").hint("git otto recover"))
+}
+
 fn give_up(start: &Start, store: &Store, args: &Args) -> Result<Exit, Failure> {
-    let Some(paused) = store.repo.paused()?.into_iter().next() else {
-        if let Some(elsewhere) = elsewhere(store)? {
-            let text = format!("nothing is half done in this checkout, but {} is in another", elsewhere.kind.words());
-            return Err(Failure::new(Exit::Refused, text).hint(command(&store.repo, &elsewhere)));
-        }
-        let text = "nothing is half done in this checkout";
-        return Err(Failure::new(Exit::Refused, text).hint("git otto recover"));
-    };
-    let plan = abort::plan(store, paused)?;
+    let plan = abort::plan(store, here(store, "--abort")?)?;
     let done = if args.dry_run { None } else { Some(abort::perform(store, &plan)?) };
     let (back, kind) = (&plan.back, plan.paused.kind);
     if start.ui.is_json() {
@@ -171,7 +187,7 @@ fn give_up(start: &Start, store: &Store, args: &Args) -> Result<Exit, Failure> {
             worktree: &plan.paused.worktree,
             aborted: kind,
             done: done.is_some(),
-            to: target(&plan),
+            to: plan.to.as_ref().and_then(|goal| goal.head.at()),
             files: back.files(),
             overwritten: names(&back.overwritten),
             kept: names(&back.kept),
@@ -185,6 +201,7 @@ fn give_up(start: &Start, store: &Store, args: &Args) -> Result<Exit, Failure> {
     start.ui.answer(&format!("{what}: {}{}\n", kind.words(), where_to(&plan)))?;
     if let Some(done) = &done {
         tell_kept(start, &plan, &done.rescue)?;
+        done.hook.iter().try_for_each(|said| tell_said(start, said))?;
     } else {
         for path in names(&back.overwritten) {
             start.ui.answer(&format!("  would be kept in a ref, and overwritten: {path}\n"))?;
@@ -210,6 +227,14 @@ fn give_up(start: &Start, store: &Store, args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// Says what git, or a hook of the user's, has said.
+fn tell_said(start: &Start, said: &Output) -> Result<(), Failure> {
+    for line in String::from_utf8_lossy(&said.stdout).lines().chain(said.stderr.lines()) {
+        start.ui.say(&one_line(line, 300))?;
+    }
+    Ok(())
+}
+
 /// Says where what could be lost was kept, and how a file comes back.
 fn tell_kept(start: &Start, plan: &Plan, rescue: &Rescue) -> Result<(), Failure> {
     let prefix = rescue.prefix.trim_end_matches('/');
@@ -219,13 +244,6 @@ fn tell_kept(start: &Start, plan: &Plan, rescue: &Rescue) -> Result<(), Failure>
     }
     start.ui.say(&format!("kept: {} under {prefix}", count(rescue.refs.len(), "ref")))?;
     Ok(())
-}
-
-fn target(plan: &Plan) -> Option<Oid> {
-    match plan.to.as_ref()?.head {
-        Head::Branch(_, id) => id,
-        Head::Detached(id) => Some(id),
-    }
 }
 
 fn where_to(plan: &Plan) -> String {
@@ -249,11 +267,11 @@ fn elsewhere(store: &Store) -> Result<Option<Paused>, Failure> {
     Ok(None)
 }
 
-/// The command that gives something up, seen from a checkout.
-fn command(here: &Repo, paused: &Paused) -> String {
+/// The command that ends something by a flag, seen from a checkout.
+fn command(here: &Repo, paused: &Paused, flag: &str) -> String {
     match here.work_dir().is_some_and(|dir| same(dir, &paused.worktree)) {
-        true => "git otto recover --abort".into(),
-        false => format!("git otto recover --abort --worktree '{}'", paused.worktree.display()),
+        true => format!("git otto recover {flag}"),
+        false => format!("git otto recover {flag} --worktree '{}'", paused.worktree.display()),
     }
 }
 
@@ -262,7 +280,8 @@ fn item(here: &Repo, there: &Store, paused: Paused) -> Item {
         Ok(plan) => (names(&plan.back.overwritten), names(&plan.back.kept), None),
         Err(e) => (Vec::new(), Vec::new(), Some(Failure::from(e).message)),
     };
-    let abort = command(here, &paused);
+    let abort = command(here, &paused, "--abort");
+    let continues = paused.kind.goes_on().then(|| command(here, &paused, "--continue"));
     Item {
         kind: paused.kind,
         since: paused.since,
@@ -278,6 +297,7 @@ fn item(here: &Repo, there: &Store, paused: Paused) -> Item {
         kept,
         refused,
         go_on: paused.kind.go_on(),
+        continues,
         abort,
         worktree: paused.worktree,
     }
@@ -319,7 +339,7 @@ fn told(item: &Item) -> String {
     if let Some(stash) = item.autostash {
         line(format!("stashed before it began: {}", stash.short()));
     }
-    line(format!("to go on: {}", item.go_on));
+    line(format!("to go on: {}", item.continues.as_deref().unwrap_or(item.go_on)));
     match &item.refused {
         Some(why) => line(format!("to give it up: {}    (not here: {})", item.kind.abort(), one_line(why, 200))),
         None => line(format!("to give it up: {}", item.abort)),

@@ -1,7 +1,7 @@
 //! `git otto resume`: go on with a run that was interrupted.
 
 use crate::{
-    base::{Exit, Failure, RunId, procs},
+    base::{Exit, Failure, RunId, procs, text::one_line},
     cli::{
         Start,
         asking::{self, Known, LetGo},
@@ -91,6 +91,10 @@ fn tell(start: &Start, foreseen: &Foreseen<'_>) -> Result<Exit, Failure> {
     }
     for line in foreseen.lines() {
         start.ui.answer(&format!("  {line}\n"))?;
+    }
+    if let Some(remote) = foreseen.unasked.as_deref().map(|name| one_line(name, 100)) {
+        let text = format!("whether another machine says at `{remote}` that it works on it was not asked: git otto fetch {remote}");
+        start.ui.answer(&format!("{text}; git otto resume asks before it acts\n"))?;
     }
     Ok(Exit::Done)
 }

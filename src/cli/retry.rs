@@ -54,7 +54,7 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     let of_run = Known::with(
         Known::candidates(&store, args.run.as_deref())?,
         std::slice::from_ref(slice),
-        &format!("git otto retry {slice}"),
+        |run| format!("git otto retry {slice} --run {run}"),
     )?;
     let id = &of_run.id;
     may_retry(&of_run.plan, &of_run.state, slice).map_err(|why| {
@@ -72,9 +72,9 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     let ask = || of_run.ask(&store, RETRY, slice, None, args.message.as_deref());
     if let Owner::Live(_) | Owner::Elsewhere(_) = lease::owner(&store, id)? {
         let request = ask()?;
-        let result = of_run.result(&store, &request)?;
+        let result = of_run.result(start, &store, &request)?;
         if start.ui.is_json() {
-            start.ui.answer_json(&answer(Some(request), result))?;
+            start.ui.answer_json(&answer(Some(request.id), result))?;
         } else {
             match result {
                 Some(result) => start.ui.answer(&format!("{slice}: {result}\n"))?,

@@ -16,7 +16,6 @@ use crate::{
         working_copy::{self, Copy, When},
     },
     spec::{
-        self,
         amend::{self, Author, Fit, Judged, Wish},
         model::{Spec, change::changes, retire, tier::Tier},
     },
@@ -169,7 +168,7 @@ impl Task<'_> {
         if !input.set.is_empty() {
             let mut value = self.value()?;
             input.set.iter().try_for_each(|one| set(&mut value, one))?;
-            return Ok(Some(given(self.read_value(&value)?)));
+            return Ok(Some(given(self.read_value(start, &value)?)));
         }
         if let Some(name) = &input.patch {
             let (bytes, _) = source::read_named(start, name)?;
@@ -182,7 +181,7 @@ impl Task<'_> {
                 Failure::new(Exit::Invalid, format!("{name} cannot be applied: {e}"))
                     .hint(format!("git otto show {} --json", self.id))
             })?;
-            return Ok(Some(given(self.read_value(&value)?)));
+            return Ok(Some(given(self.read_value(start, &value)?)));
         }
         let Some(name) = &input.file else { return Ok(None) };
         let (bytes, folder) = source::read_named(start, name)?;
@@ -201,9 +200,9 @@ impl Task<'_> {
         Ok(json::parse(&self.stored.spec_bytes, json::Limits::RECORD)?)
     }
 
-    fn read_value(&self, value: &Value) -> Result<Spec, Failure> {
+    fn read_value(&self, start: &Start, value: &Value) -> Result<Spec, Failure> {
         let bytes = serde_json::to_vec(value).map_err(json::Error::from)?;
-        spec::parse(&bytes).map_err(|errors| source::spec_errors("what comes out", &errors))
+        source::parse(start, &bytes, "what comes out")
     }
 
     /// Reads a new version of the spec, with what [`editor`] wrote above it where that is there.
@@ -215,7 +214,7 @@ impl Task<'_> {
         };
         let is_json = head.body.trim_ascii_start().starts_with(b"{");
         let mut draft = match is_json {
-            true => source::read_spec(&head.body, name, folder, &self.stored.files)?,
+            true => source::read_spec(start, &head.body, name, folder, &self.stored.files)?,
             false => source::compile(start, self.store, &head.body, name, Some(self.id))?,
         };
         // A view of the spec shows what it keeps of the base, and who takes that out there means it; an intent has none of it.

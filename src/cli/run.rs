@@ -80,21 +80,8 @@ pub fn run_source(
     consent: &Consent,
     choices: &Choices,
 ) -> Result<Exit, Failure> {
-    let source = match source::settle(start, source)? {
-        Source::Prose(prose) => match prose::known(store, &prose, wish)? {
-            Some(id) => {
-                start.ui.say(&format!("{id} was compiled from this intent before; to compile it anew: git otto compile"))?;
-                Source::Spec(id)
-            }
-            None => Source::Prose(prose),
-        },
-        other => {
-            wish.only_of_prose()?;
-            other
-        }
-    };
     let (mut calls, mut measured) = (Vec::new(), Baseline::default());
-    let (held, mut commit, phase, mut guessed) = match source {
+    let (held, mut commit, phase, mut guessed) = match prose::settle(start, store, source, wish)? {
         Source::Prose(prose) => {
             // Who is missing is told before anybody is paid.
             team::compiler(start, store, &choices.whom)?;
@@ -118,11 +105,8 @@ pub fn run_source(
             (held, appended.commit, phase, draft.guessed)
         }
         Source::Text(text, name, folder) => {
-            let is_whole = name.ends_with(".json");
-            let mut draft = match is_whole {
-                true => source::read_spec(&text, &name, folder.as_deref(), &Default::default())?,
-                false => source::compile(start, store, &text, &name, wish.id.as_ref())?,
-            };
+            let is_whole = source::is_json(&name);
+            let mut draft = source::draft(start, store, &text, &name, folder.as_deref(), wish.id.as_ref())?;
             let held = lease::lock_spec(store, &draft.spec.id, "git otto run")?;
             let tip = record::tip(&store.repo, &draft.spec.id)?;
             let known = tip.map(|tip| record::load(&store.repo, tip)).transpose()?;
@@ -224,7 +208,7 @@ pub fn drive_to_the_end(start: &Start, store: &Store, driver: Arc<Driver>) -> Re
     if let Ok(driver) = Arc::try_unwrap(driver)
         && driven.is_ok()
     {
-        driver.give_back()?;
+        driver.give_back(&start.ui)?;
     }
     ended(start, store, &id, driven)
 }

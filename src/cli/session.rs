@@ -345,7 +345,8 @@ fn open(
     let supply = supply::supply(start, store, store.repo.read_commit(anchor.base)?.tree)?;
     let root = run_root(start, store, &anchor.run)?;
     let site = site(start, store, root, supply, plan.spec.setup.clone(), contents)?;
-    let site = Site { known: Arc::new(known), ..site };
+    let base = Some(store.repo.read_commit(anchor.base)?.tree);
+    let site = Site { known: Arc::new(known), base, ..about(site, &plan.spec) };
     let gate = Gate { site, log, run: anchor.run.clone(), records };
     let lane = Arc::new(Lane::new(store.clone(), anchor.run.clone(), anchor.target.clone(), lease.clone()));
     Ok(Arc::new(Driver {
@@ -366,7 +367,7 @@ fn open(
 
 /// How many candidates are under way to the target at a time. It is asked anew when a run is taken up.
 fn depth(store: &Store) -> Result<usize, Failure> {
-    let depth = number(store, "otto.queue.depth", 1, 1)?;
+    let depth = number(store, "otto.queue.depth", 4, 1)?;
     Ok(usize::try_from(depth).map_or(lane::MAX_DEPTH, |depth| depth.min(lane::MAX_DEPTH)))
 }
 
@@ -393,7 +394,7 @@ fn known_code(store: &Store, run: &RunId, spec: &Spec) -> Result<Vec<FileBlock>,
         let version = Version::load(store, state.spec().unwrap_or(anchor.spec_commit), anchor.limits);
         let Ok(Version { plan: then, .. }) = version else { continue };
         open.retain(|id| {
-            let done = current(&then, &state, id).phase.is_done();
+            let done = current(&then, &state, id).is_done();
             if done {
                 known.extend(then.spec.files.iter().filter(|f| f.slice == **id).cloned());
             }
@@ -423,12 +424,24 @@ pub fn site(
         root,
         setup,
         contents,
+        services: Vec::new(),
+        spec: Arc::default(),
+        base: None,
+        ports: Default::default(),
+        probes: many(store, "otto.probe.allow"),
         check_env: check_env(start, store),
         sandbox,
         supply,
         idle: Default::default(),
         known: Default::default(),
     })
+}
+
+/// The same place with what a spec says of it.
+pub fn about(site: Site, spec: &Spec) -> Site {
+    // A spec was JSON before: it always is again.
+    let value = serde_json::to_value(spec).unwrap_or_default();
+    Site { setup: spec.setup.clone(), services: spec.services.clone(), spec: Arc::new(value), ..site }
 }
 
 /// Creates the refs of the target where a new run, or one that died at its start, lacks them.
@@ -522,12 +535,18 @@ pub fn check_env(start: &Start, store: &Store) -> Vec<(String, String)> {
         Some((name.to_owned(), found.to_str()?.to_owned()))
     };
     let mut out: Vec<(String, String)> = MANAGERS.into_iter().filter_map(manager).collect();
-    let names = store.repo.config_all("otto.checkEnv");
-    for name in names.iter().flat_map(|v| v.split([',', ' '])).filter(|n| !n.is_empty()) {
-        if let Some(value) = env.var(name) {
-            out.retain(|(known, _)| known != name);
-            out.push((name.to_owned(), value.to_owned()));
+    for name in many(store, "otto.checkEnv") {
+        if let Some(value) = env.var(&name) {
+            out.retain(|(known, _)| *known != name);
+            out.push((name, value.to_owned()));
         }
     }
     out
+}
+
+/// The words of a key that may be given several times, each with several.
+fn many(store: &Store, key: &str) -> Vec<String> {
+    let values = store.repo.config_all(key);
+    let words = values.iter().flat_map(|v| v.split([',', ' '])).filter(|word| !word.is_empty());
+    words.map(str::to_owned).collect()
 }

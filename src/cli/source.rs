@@ -10,7 +10,7 @@ use std::{
 use crate::{
     agent::Recorded,
     base::{Cost, Exit, Failure, RunId, Sha256, SpecId, text::one_line},
-    cli::Start,
+    cli::{Start, expressions},
     intent,
     spec::{self, model::Spec},
     store::{
@@ -107,9 +107,7 @@ fn nothing(store: &Store, path: &Path, name: &str) -> Result<Failure, Failure> {
 /// Takes a text for prose where it has no sentence of an intent.
 pub fn settle(start: &Start, source: Source) -> Result<Source, Failure> {
     match source {
-        Source::Text(text, name, _) if !name.ends_with(".json") && intent::is_prose(&text) => {
-            prose_of(start, &text, &name)
-        }
+        Source::Text(text, name, _) if !is_json(&name) && intent::is_prose(&text) => prose_of(start, &text, &name),
         other => Ok(other),
     }
 }
@@ -140,7 +138,13 @@ pub fn read_named(start: &Start, name: &str) -> Result<(Vec<u8>, Option<PathBuf>
 
 /// Reads a file of bounded size.
 pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let cannot = |e: std::io::Error| Failure::new(Exit::Usage, format!("cannot read {}: {e}", path.display()));
+    let cannot = |e: std::io::Error| {
+        use std::io::ErrorKind::{IsADirectory, NotADirectory, NotFound, PermissionDenied};
+        // The user named another file than they meant, or the disk failed.
+        let is_theirs = matches!(e.kind(), NotFound | NotADirectory | IsADirectory | PermissionDenied);
+        let exit = if is_theirs { Exit::Usage } else { Exit::Internal };
+        Failure::new(exit, format!("cannot read {}: {e}", path.display()))
+    };
     let mut bytes = Vec::new();
     File::open(path).and_then(|f| f.take(MAX + 1).read_to_end(&mut bytes)).map_err(cannot)?;
     bounded(bytes, &path.display().to_string())
@@ -154,16 +158,40 @@ fn bounded(bytes: Vec<u8>, what: &str) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
+/// Reads a spec as JSON where the name says so, and compiles an intent in Markdown otherwise.
+pub fn draft(
+    start: &Start,
+    store: &Store,
+    text: &[u8],
+    name: &str,
+    folder: Option<&Path>,
+    id: Option<&SpecId>,
+) -> Result<Draft, Failure> {
+    match is_json(name) {
+        true => read_spec(start, text, name, folder, &BTreeMap::new()),
+        false => compile(start, store, text, name, id),
+    }
+}
+
+/// Whether what has that name is a spec as JSON.
+pub fn is_json(name: &str) -> bool {
+    name.ends_with(".json")
+}
+
 /// Compiles an intent in Markdown. The id is the one given, else that of the spec of the same title, else the slug of
 /// the title, numbered where another spec has it.
 pub fn compile(start: &Start, store: &Store, text: &[u8], name: &str, id: Option<&SpecId>) -> Result<Draft, Failure> {
-    let go = |id: Option<&SpecId>| {
-        let compiled =
-            intent::compile(text, name, id).and_then(|compiled| match spec::parse(&spec::write(&compiled.spec)) {
-                Ok(_) => Ok(compiled),
-                Err(errors) => Err(compiled.refuse(errors.into_iter().map(|e| (e.pointer, e.message)))),
-            });
-        compiled.map_err(|errors| intent_errors(start, name, &errors))
+    let go = |id: Option<&SpecId>| -> Result<intent::Compiled, Failure> {
+        let told = |errors| intent_errors(start, name, &errors);
+        let compiled = intent::compile(text, name, id).map_err(told)?;
+        let errors = match spec::parse(&spec::write(&compiled.spec)) {
+            Ok(spec) => expressions::faults(&start.world, &spec)?,
+            Err(errors) => errors,
+        };
+        if errors.is_empty() {
+            return Ok(compiled);
+        }
+        Err(told(compiled.refuse(errors.into_iter().map(|e| (e.pointer, e.message)))))
     };
     let mut compiled = go(id)?;
     if id.is_none() {
@@ -220,12 +248,13 @@ pub fn free_id(store: &Store, slug: &SpecId, is_meant: &dyn Fn(&StoredSpec) -> b
 
 /// Reads a spec as JSON; the contents that it names are known, or looked for in `files/<sha256>` beside it.
 pub fn read_spec(
+    start: &Start,
     bytes: &[u8],
     name: &str,
     folder: Option<&Path>,
     known: &BTreeMap<Sha256, Vec<u8>>,
 ) -> Result<Draft, Failure> {
-    let spec = spec::parse(bytes).map_err(|errors| spec_errors(name, &errors))?;
+    let spec = parse(start, bytes, name)?;
     let mut files = BTreeMap::new();
     for digest in spec.contents() {
         let path = folder.map(|f| f.join("files").join(digest.to_string()));
@@ -238,6 +267,15 @@ pub fn read_spec(
         files.insert(digest, content);
     }
     Ok(Draft { spec, files, guessed: Vec::new(), by: By::Otto, cost: None, calls: Vec::new() })
+}
+
+/// Reads a spec of which every expression is one.
+pub fn parse(start: &Start, bytes: &[u8], name: &str) -> Result<Spec, Failure> {
+    let spec = spec::parse(bytes).map_err(|errors| spec_errors(name, &errors))?;
+    match expressions::faults(&start.world, &spec)? {
+        faults if faults.is_empty() => Ok(spec),
+        faults => Err(spec_errors(name, &faults)),
+    }
 }
 
 /// What is wrong with a spec, all of it.

@@ -239,7 +239,7 @@ fn of_run(store: &Store, id: RunId) -> Result<Status, Failure> {
         amended,
         verdict: state.finished.as_ref().map(|f| f.verdict),
         why: state.finished.as_ref().map(|f| f.why.clone()).unwrap_or_default(),
-        slices: lines(&plan, &state, &workspace::root(&store.world, repo)?.join(id.as_str())),
+        slices: lines(&plan, &state, standing, &workspace::root(&store.world, repo)?.join(id.as_str())),
         owner: owner_line(owner),
         resumes: state.resumes,
         cost: state.cost,
@@ -252,7 +252,9 @@ fn of_run(store: &Store, id: RunId) -> Result<Status, Failure> {
     })
 }
 
-fn lines(plan: &Plan, state: &RunState, root: &Path) -> Vec<Line> {
+fn lines(plan: &Plan, state: &RunState, standing: Standing, root: &Path) -> Vec<Line> {
+    // Whoever was at work for a process that is gone is not any more.
+    let at_work = |now: &SliceState| standing == Standing::Running && now.phase == Phase::Building;
     let line = |s: &crate::spec::model::Slice| {
         let now = current(plan, state, &s.id);
         Line {
@@ -263,7 +265,7 @@ fn lines(plan: &Plan, state: &RunState, root: &Path) -> Vec<Line> {
             reason: reason(now),
             landing: now.landing,
             paused: state.held.get(&s.id).filter(|_| !now.phase.is_final()).cloned(),
-            agent: now.open_attempt().filter(|a| !a.agent_ended && now.phase == Phase::Building).map(|a| Agent {
+            agent: now.open_attempt().filter(|a| !a.agent_ended && at_work(now)).map(|a| Agent {
                 provider: a.provider.clone(),
                 attempt: a.n,
                 since: a.began,
@@ -280,6 +282,14 @@ fn lines(plan: &Plan, state: &RunState, root: &Path) -> Vec<Line> {
 
 /// Why a slice stands where it stands, where that needs telling.
 fn reason(now: &SliceState) -> Option<String> {
+    if let Some(wait) = now.waits_for() {
+        return Some(format!("set aside: it waits for `{}`, which owns `{}`", wait.owner, wait.path));
+    }
+    let failed = now.in_task().attempts.iter().rev().find_map(|a| a.failed.clone());
+    if let Some(task) = &now.task {
+        let why = failed.map(|(why, _)| format!("; the last attempt at that: {}", words::attempt_failure(why)));
+        return Some(format!("changes `{}` for others{}", task.path, why.unwrap_or_default()));
+    }
     match (&now.blocked, &now.redundant, now.phase) {
         (Some((why, detail)), _, _) => Some(format!("{}: {detail}", words::block(*why))),
         (_, Some(why), _) => Some(why.clone()),

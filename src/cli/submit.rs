@@ -76,11 +76,11 @@ pub fn run(mut args: Args, start: &Start) -> Result<Exit, Failure> {
     }
     let request = known.ask(&store, SUBMIT, slice, Some(attempt), args.message.as_deref())?;
     if let Owner::Live(_) = lease::owner(&store, id)? {
-        let result = known.result(&store, &request)?;
+        let result = known.result(start, &store, &request)?;
         let words = result.clone().unwrap_or_else(|| "handed in; it is taken when the run comes to it".into());
-        return tell(Some(request), result, words);
+        return tell(Some(request.id), result, words);
     }
-    tell(Some(request), None, format!("handed in; nobody works on the run now, so next: git otto resume {id}"))
+    tell(Some(request.id), None, format!("handed in; nobody works on the run now, so next: git otto resume {id}"))
 }
 
 /// The slice that is meant, of what waits.

@@ -7,22 +7,15 @@ use crate::{
         Exit, Failure, RunId, SliceId,
         text::{count, one_line},
     },
-    cli::{
-        Start,
-        place::short,
-        show::{run_named, spec_in},
-    },
-    gate, journal,
+    cli::{Start, asking::Known, place::short, show::run_named},
+    gate,
     plan::{
-        model::{Limits, Plan},
+        model::Limits,
         schedule::{Over, dollars},
         why::{Because, Next, Standing, Why, why},
     },
     report::words,
-    store::{
-        lease::{self, Owner},
-        run,
-    },
+    store::lease::{self, Owner},
 };
 
 /// Say why a slice stands where it stands, and what to do about it.
@@ -53,33 +46,22 @@ struct Answer<'a> {
 pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     let store = start.store()?;
     let id = run_named(&store.repo, args.run.as_deref())?;
-    let (at, anchor) = run::load(&store.repo, &id)?;
     // The owner first: a run that ends meanwhile is never told as left.
     let owner = lease::owner(&store, &id)?;
-    let state = journal::read(&store.repo, &id, at)?.state;
-    let version = state.spec().unwrap_or(anchor.spec_commit);
-    let plan = Plan::new(version, spec_in(&store.repo, version)?, anchor.limits);
+    let known = Known::load(&store, id)?;
+    let (id, plan) = (&known.id, &known.plan);
     let slice = plan.spec.slice(&args.slice).ok_or_else(|| {
         let known: Vec<&str> = plan.spec.slices.iter().map(|s| s.id.as_str()).collect();
         let text = format!("the run {id} has no slice `{}`", args.slice);
         Failure::new(Exit::Usage, text).hint(format!("its slices: {}", known.join(", ")))
     })?;
-    let standing = match (&state.finished, &owner) {
-        (Some(_), _) => Standing::Finished,
-        (None, Owner::Live(_) | Owner::Elsewhere(_)) => Standing::AtWork,
-        (None, _) => Standing::Interrupted,
-    };
-    let owner = match owner {
-        Owner::None => None,
-        Owner::Live(t) => Some(format!("{t}, which lives")),
-        Owner::Dead(t) => Some(format!("{t}, which is gone")),
-        Owner::Elsewhere(t) => Some(format!("{t}, which gave a sign of life lately")),
-        Owner::Expired(t) => Some(format!("{t}, which has been silent for too long")),
-    };
-    let why = why(&plan, &state, slice, standing);
-    let commands = commands(&id, &why);
+    let standing = known.standing(&owner);
+    let owner = owned_by(&owner);
+    let tips = known.tips(&store)?;
+    let why = why(known.sight(standing, &tips), slice);
+    let commands = commands(id, &why);
     if start.ui.is_json() {
-        let answer = Answer { schema: "otto.why/1", run: &id, standing, owner, why: &why, commands };
+        let answer = Answer { schema: "otto.why/1", run: id, standing, owner, why: &why, commands };
         start.ui.answer_json(&answer)?;
         return Ok(Exit::Done);
     }
@@ -88,13 +70,10 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     let title = if title.to_lowercase() == slice.id.as_str() { String::new() } else { format!(" ({title})") };
     ui.answer(&format!("{}{title}: {} in {id}\n", slice.id, words::phase(why.phase)))?;
     for because in &why.because {
-        ui.answer(&format!("  {}\n", sentence(&id, short(&anchor.target), because)))?;
+        ui.answer(&format!("  {}\n", sentence(id, short(&known.target), because)))?;
     }
-    match (standing, owner) {
-        (Standing::AtWork, Some(by)) => ui.answer(&format!("  the run is worked on by {by}\n"))?,
-        (Standing::Interrupted, Some(by)) => ui.answer(&format!("  nobody works on the run; the last was {by}\n"))?,
-        (Standing::Interrupted, None) => ui.answer("  nobody works on the run\n")?,
-        _ => {}
+    if let Some(words) = who_works(standing, owner.as_deref()) {
+        ui.answer(&format!("  {words}\n"))?;
     }
     for command in commands {
         ui.answer(&format!("next: {command}\n"))?;
@@ -102,8 +81,29 @@ pub fn run(args: Args, start: &Start) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// Who owns a run, in words; none where nobody does.
+pub fn owned_by(owner: &Owner) -> Option<String> {
+    match owner {
+        Owner::None => None,
+        Owner::Live(t) => Some(format!("{t}, which lives")),
+        Owner::Dead(t) => Some(format!("{t}, which is gone")),
+        Owner::Elsewhere(t) => Some(format!("{t}, which gave a sign of life lately")),
+        Owner::Expired(t) => Some(format!("{t}, which has been silent for too long")),
+    }
+}
+
+/// Whether somebody works on a run that has not ended, and who, in words.
+pub fn who_works(standing: Standing, owner: Option<&str>) -> Option<String> {
+    match (standing, owner) {
+        (Standing::AtWork, Some(by)) => Some(format!("the run is worked on by {by}")),
+        (Standing::Interrupted, Some(by)) => Some(format!("nobody works on the run; the last was {by}")),
+        (Standing::Interrupted, None) => Some("nobody works on the run".into()),
+        _ => None,
+    }
+}
+
 /// One thing that explains where a slice stands, in words.
-fn sentence(run: &RunId, target: &str, because: &Because) -> String {
+pub fn sentence(run: &RunId, target: &str, because: &Because) -> String {
     let list = |all: &[SliceId]| all.iter().map(|s| format!("`{s}`")).collect::<Vec<_>>().join(", ");
     let said = |text: &str| one_line(text, 300);
     match because {
@@ -118,6 +118,13 @@ fn sentence(run: &RunId, target: &str, because: &Because) -> String {
         }
         Because::Needs { slice, phase, root } => {
             format!("it needs `{slice}`, which is {} for the sake of {}", words::phase(*phase), list(root))
+        }
+        Because::Awaits { path, owner, phase, reason } => {
+            let (path, phase) = (one_line(path, 100), words::phase(*phase));
+            format!("it is set aside until `{owner}` ({phase}) has changed `{path}`, which that owns: {}", said(reason))
+        }
+        Because::Serves { path, slices } => {
+            format!("it has landed, and changes `{}` of its own for {}", one_line(path, 100), list(slices))
         }
         Because::Failed { attempt, reason, detail } => {
             format!("attempt {attempt} failed: {}: {}", words::attempt_failure(*reason), said(detail))
@@ -142,6 +149,9 @@ fn sentence(run: &RunId, target: &str, because: &Because) -> String {
         Because::AtWork { attempt, provider, since } => {
             let since = since.map(|at| format!(" since {}", at.human())).unwrap_or_default();
             format!("attempt {attempt} at it by {} is under way{since}", one_line(provider, 80))
+        }
+        Because::BrokenOff { attempt, provider } => {
+            format!("attempt {attempt} at it by {} begins anew: whoever ran it is gone", one_line(provider, 80))
         }
         Because::ByHand { attempt } => format!("it waits for a person to hand in attempt {attempt}"),
         Because::Testing { commit, on, after } => {

@@ -10,7 +10,7 @@ use crate::{
     base::{Exit, Failure, Oid, Point, RunId, Sha256, SliceId, World},
     checks::{
         self,
-        model::{Cause, Check, Outcome},
+        model::{Cause, Check, CheckKind, Outcome, Service},
     },
     git::{BString, Mode, Repo},
     journal::{
@@ -24,10 +24,13 @@ use crate::{
 };
 
 mod away;
+mod facts;
 mod kept;
 mod setup;
+mod stage;
 
 use setup::{Locks, Supplied};
+use stage::Stage;
 
 pub use away::{Away, Owner, put_away};
 pub use kept::{Kept, Place, RESULT, kept};
@@ -49,6 +52,16 @@ pub struct Site {
     pub setup: Vec<Vec<String>>,
     /// Contents that the spec names.
     pub contents: BTreeMap<Sha256, Vec<u8>>,
+    /// The services that checks talk to.
+    pub services: Vec<Service>,
+    /// The spec, as invariants see it.
+    pub spec: Arc<serde_json::Value>,
+    /// The tree where the run began, if there is one.
+    pub base: Option<Oid>,
+    /// The ports that services of this process have.
+    pub ports: checks::Ports,
+    /// Hosts to which services may redirect (`otto.probe.allow`).
+    pub probes: Vec<String>,
     /// Variables that checks may see besides the built ones (`otto.checkEnv`).
     pub check_env: Vec<(String, String)>,
     /// How programs are confined.
@@ -129,12 +142,21 @@ impl Site {
     pub async fn outcomes(&self, round: &Round<'_>, checks: &[&Check]) -> Result<Vec<Outcome>, Failure> {
         let supplies = self.supplies(round.tree).await?;
         let (mut outcomes, mut clean) = (Vec::new(), self.turned(round, &supplies.1)?);
-        let mut broken = None;
+        let (mut broken, mut stage) = (None, None);
         for check in checks {
             outcomes.push(match self.known_of(round, check) {
                 Some(known) => known,
+                None if check.kind.service().is_some() => {
+                    self.talk(round, check, &supplies, &mut stage, &mut broken).await?
+                }
+                None if matches!(check.kind, CheckKind::StateInvariant { .. }) => {
+                    self.invariant(round, check, stage.as_ref()).await?
+                }
                 None => self.one(round, check, &supplies, &mut clean, &mut broken).await?,
             });
+        }
+        if let Some(Stage { served: Ok(served), .. }) = stage {
+            served.stop().await;
         }
         if let Some(clean) = clean.filter(|_| self.turns(round, &supplies.1)) {
             self.idle.put(clean);
@@ -215,7 +237,8 @@ impl Site {
         let carried = &self.supply.carried;
         let covers =
             tree != round.tree && (carried.is_in(self.repo(), tree)? || carried.is_in(self.repo(), round.tree)?);
-        if covers || !place.turn(self.repo(), tree, round.tree)? {
+        // One that cannot be turned goes; a fresh one says what is wrong.
+        if covers || !place.turn(self.repo(), tree, round.tree, None).unwrap_or(false) {
             return Ok(None);
         }
         let look = if tree == round.tree { Some(look) } else { place.look()? };
@@ -313,17 +336,20 @@ impl Gate {
 
     /// Stores evidence; gives the blob of each `result.json`.
     fn keep(&self, round: &Round<'_>, outcomes: &[Outcome]) -> Result<Vec<Oid>, Failure> {
-        let mut entries = Vec::new();
+        let (mut entries, mut results) = (Vec::new(), Vec::new());
         for outcome in outcomes {
             let dir = self.evidence_dir(round.slice, round.r#gen, round.attempt, &round.name, &outcome.evidence.check);
             let mut result = serde_json::to_vec_pretty(&outcome.evidence).map_err(std::io::Error::from)?;
             result.push(b'\n');
+            results.push(entries.len());
             entries.push((format!("{dir}/{RESULT}"), result));
             entries.push((format!("{dir}/stdout"), outcome.stdout.clone()));
             entries.push((format!("{dir}/stderr"), outcome.stderr.clone()));
+            let artifacts = outcome.artifacts.iter();
+            entries.extend(artifacts.map(|(name, bytes)| (format!("{dir}/artifacts/{name}"), bytes.clone())));
         }
         let ids = evidence::put(&self.site.store, &self.run, &self.log.writer(), &entries)?;
-        Ok(ids.into_iter().step_by(3).collect())
+        Ok(results.into_iter().filter_map(|at| ids.get(at).copied()).collect())
     }
 
     /// Stores a recorded call with the run's evidence, under a name of its own.

@@ -207,12 +207,9 @@ impl Repo {
     pub fn go_back(&self, back: &Back, tree: Oid) -> Result<()> {
         let Some(top) = self.work_dir().filter(|_| !back.is_empty()) else { return Ok(()) };
         let path = self.git_dir().join("index");
-        let locked = |why: String| Error::Locked { name: path.display().to_string(), why };
-        // Recorded, so that the lock of one that dies here does not stand for ever.
-        let alone = InFlight::begin(self.git_dir(), inflight::INDEX, &["index".to_owned()])?;
-        let _alone = alone.ok_or_else(|| locked("another git otto works on it".into()))?;
-        let mut held = gix::lock::File::acquire_to_update_resource(&path, Fail::Immediately, None, 0)
-            .map_err(|e| locked(e.probable_cause().to_string()))?;
+        let (held, _alone) = self.hold_index()?;
+        // Let go of before it is said that it was.
+        let mut held = held;
         let local = self.local_as_user()?;
         let target = index_of(self, &local, tree)?;
         let mut convert = Convert::new(self, &local, &target, false)?;
@@ -236,6 +233,19 @@ impl Repo {
         .map_err(failed)?;
         held.commit().map_err(|e| failed(e.error))?;
         Ok(())
+    }
+
+    /// Takes the lock of the index of this checkout. It is recorded, so that the lock of one that dies does not stand for
+    /// ever.
+    pub(super) fn hold_index(&self) -> Result<(gix::lock::File, InFlight<'_>)> {
+        let path = self.git_dir().join("index");
+        let locked = |why: String| Error::Locked { name: path.display().to_string(), why };
+        let alone = InFlight::begin(self.git_dir(), inflight::INDEX, &["index".to_owned()])?;
+        let mut alone = alone.ok_or_else(|| locked("another git otto works on it".into()))?;
+        let held = gix::lock::File::acquire_to_update_resource(&path, Fail::Immediately, None, 0)
+            .map_err(|e| locked(e.probable_cause().to_string()))?;
+        alone.held();
+        Ok((held, alone))
     }
 
     fn put(

@@ -28,6 +28,20 @@ const TALKING: [&str; 6] = ["GIT_SSH", "GIT_ASKPASS", "GIT_SSL_", "GIT_PROXY_", 
 /// How other repositories may be reached, unless the user says otherwise; `ext::` would run any program.
 const PROTOCOLS: &str = "file:git:http:https:ssh";
 
+/// Variables that say which repository is meant, and where in it its caller stood.
+const PLACES: [&str; 10] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_COMMON_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_GRAFT_FILE",
+    "GIT_SHALLOW_FILE",
+    "GIT_PREFIX",
+];
+
 /// How to start `git` on one repository.
 #[derive(Clone, Debug)]
 pub(super) struct Git {
@@ -145,6 +159,54 @@ impl Git {
         let mut cmd = self.command(&self.given());
         cmd.env_remove("GIT_NO_LAZY_FETCH").args(["-c", "core.fsync=committed", "--no-pager"]).args(args);
         self.finish(cmd, args, None)
+    }
+
+    /// Runs `git` as the user would where they stand: with their whole environment, hooks and editor. On a terminal git has
+    /// it, and nothing is left to be told; without one no editor is opened, unless `GIT_EDITOR` says which.
+    pub(super) fn in_person(&self, args: &[&OsStr], on_terminal: bool) -> Result<Output> {
+        let mut cmd = Command::new("git");
+        let own = self.env.git.iter().filter(|(name, _)| !name.to_str().is_some_and(|n| PLACES.contains(&n)));
+        cmd.env_clear().envs(&self.env.vars).envs(own);
+        let here = self.work_dir.as_ref().unwrap_or(&self.git_dir);
+        // Named only where git would not find it: what hooks start has repositories of its own.
+        if self.env.git.contains_key(OsStr::new("GIT_DIR")) {
+            cmd.env("GIT_DIR", &self.git_dir).env("GIT_WORK_TREE", here);
+        }
+        cmd.arg("-C").arg(here).args(["-c", "core.fsync=committed"]).args(args);
+        if !on_terminal {
+            if !self.env.git.contains_key(OsStr::new("GIT_EDITOR")) {
+                cmd.env("GIT_EDITOR", ":");
+            }
+            return self.finish(cmd, args, None);
+        }
+        let argv: Vec<OsString> = [cmd.get_program()].into_iter().chain(cmd.get_args()).map(OsStr::to_owned).collect();
+        let env: Vec<_> =
+            cmd.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect();
+        let code = match procs::on_terminal(&argv, &env).map_err(Error::io("start", "git"))? {
+            Ended::Exit(code) => Some(code),
+            Ended::Signal(_) => None,
+        };
+        let command = args.first().map(|a| a.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(Output { code, stdout: Vec::new(), stderr: String::new(), command })
+    }
+
+    /// Who the user is (`GIT_AUTHOR_IDENT`, `GIT_COMMITTER_IDENT`), with what the environment says of it.
+    pub(super) fn ident(&self, name: &str) -> Result<String> {
+        let mut vars = self.given();
+        let says = |name: &str| name.starts_with("GIT_AUTHOR_") || name.starts_with("GIT_COMMITTER_");
+        let own = self.env.git.iter().filter_map(|(k, v)| Some((k.to_str()?, v.as_os_str())));
+        vars.extend(own.filter(|(k, _)| says(k)));
+        let mut cmd = self.command(&vars);
+        cmd.args(["var", name]);
+        let said = self.finish(cmd, &[OsStr::new("var")], None)?.ok()?;
+        Ok(String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// Everything that is set, and `last` at the end of it.
+    pub(super) fn all_config(&self, last: &str) -> Result<Output> {
+        let mut cmd = self.command(&self.given());
+        cmd.args(["-c", &format!("{last}=1"), "config", "--list", "--includes", "-z"]);
+        self.finish(cmd, &[OsStr::new("config")], None)
     }
 
     /// Runs `git config`, which must not see our own settings, with what `git -c` gave us.

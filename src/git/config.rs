@@ -35,8 +35,15 @@ pub struct Setting {
     pub origin: String,
 }
 
+/// Set on the command line, which git lists last. git does not tell that it could not write all of an answer to a pipe:
+/// without this it was cut off, and what is missing is not what is unset.
+const LAST: &str = "gitotto.last";
+
 fn load(git: &Git) -> Result<Values> {
-    Ok(parsed(&git.config(&["--list", "--includes", "-z"].map(OsStr::new))?.ok()?))
+    let out = git.all_config(LAST)?;
+    let cut_off = Error::CutOff("config --list");
+    let mut all = parsed(&out.ok()?);
+    all.remove(LAST).map(|_| all).ok_or(cut_off)
 }
 
 fn parsed(out: &[u8]) -> Values {

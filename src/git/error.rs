@@ -142,6 +142,12 @@ pub enum Error {
         /// Why.
         source: Box<gix::Error>,
     },
+    /// `git` said less than it had to say, and did not tell.
+    #[error("git {0} did not answer to the end")]
+    CutOff(&'static str),
+    /// There is a repository, and it does not open.
+    #[error("the repository at {} cannot be opened", .0.display())]
+    Unreadable(PathBuf),
     /// The `git` program failed.
     #[error("git {command} failed ({status}): {stderr}")]
     Git {

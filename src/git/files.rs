@@ -90,8 +90,8 @@ impl Refs for Files {
         self.delete_own(names)
     }
 
-    fn move_head(&self, to: &Head, who: &Signature, why: &str) -> Result<()> {
-        self.put_head(to, who, why)
+    fn move_head(&self, from: &Head, to: &Head, who: &Signature, why: &str) -> Result<()> {
+        self.put_head(from, to, who, why)
     }
 }
 
@@ -155,6 +155,10 @@ impl Backend for Files {
                 return Err(Error::gix("commit a ref transaction")(e));
             }
         }
+        for (edit, id) in changed.iter().filter_map(|e| Some((e, e.new?))) {
+            // Nothing is lost without it, and the ref has moved: that is what counts.
+            let _ = self.note_move(&edit.name, expected(edit), id, who, why);
+        }
         if durable {
             self.sync(&changed, new_folders)?;
         }
@@ -177,7 +181,7 @@ impl Files {
         }
     }
 
-    fn base(&self, name: &str) -> &Path {
+    pub(super) fn base(&self, name: &str) -> &Path {
         if name == "HEAD" { &self.git_dir } else { &self.common_dir }
     }
 
@@ -225,8 +229,7 @@ fn edit(e: &RefEdit, why: &str) -> Result<Edit> {
     };
     let change = match e.new {
         Some(id) => Change::Update {
-            // `refs/otto` has no reflog unless forced.
-            log: LogChange { mode: RefLog::AndReference, force_create_reflog: true, message: why.into() },
+            log: LogChange { mode: RefLog::AndReference, force_create_reflog: false, message: why.into() },
             expected: old,
             new: gix::refs::Target::Object(id.0),
         },

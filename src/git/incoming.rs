@@ -8,15 +8,17 @@ use std::{
 };
 
 use gix::odb::{Store, store::init::Options};
-use tempfile::TempDir;
 
 use super::{Error, Result};
-use crate::base::{Env, scratch};
+use crate::base::{
+    Env,
+    scratch::{self, Folder},
+};
 
 /// An object store that sees the quarantine and everything behind it, in a folder that goes away with it; none outside of
 /// a push. gix takes no object folder from the environment, and git's quarantine names no alternates: an empty store
 /// whose alternates are both of them has all objects, and whatever were written would not reach the repository.
-pub(super) fn store(common_dir: &Path, env: &Env, hash: gix::hash::Kind) -> Result<Option<(TempDir, Store)>> {
+pub(super) fn store(common_dir: &Path, env: &Env, hash: gix::hash::Kind) -> Result<Option<(Folder, Store)>> {
     let var = |name: &str| env.git.get(OsStr::new(name)).filter(|v| !v.is_empty());
     let Some(quarantine) = var("GIT_QUARANTINE_PATH") else { return Ok(None) };
     let behind = var("GIT_ALTERNATE_OBJECT_DIRECTORIES").map(std::env::split_paths).into_iter().flatten();

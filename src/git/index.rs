@@ -12,7 +12,7 @@ use gix::index::{
     extension::{self, Tree},
 };
 
-use super::{BStr, BString, ByteSlice, Error, Head, Repo, Result};
+use super::{BStr, BString, ByteSlice, Error, Repo, Result};
 use crate::base::Oid;
 
 impl Repo {
@@ -31,11 +31,7 @@ impl Repo {
     /// The folder's tree as the index remembers it is compared with HEAD's, which reads no other tree of either. Where
     /// the index does not remember it, the folder's files are compared, and all of them only in a sparse index.
     pub fn changes_staged(&self, folder: &BStr) -> Result<bool> {
-        let head = match self.head()? {
-            Head::Branch(_, id) => id,
-            Head::Detached(id) => Some(id),
-        };
-        let committed = match head {
+        let committed = match self.head()?.at() {
             Some(id) => self.subtree(self.read_commit(id)?.tree, folder)?,
             None => None,
         };

@@ -24,12 +24,18 @@ pub(super) const REFS: &str = "refs";
 pub(super) const INDEX: &str = "index";
 
 /// Held during a transaction. Dropping it says that its lock files are gone.
-pub(super) struct InFlight(File);
+pub(super) struct InFlight<'a> {
+    file: File,
+    dir: &'a Path,
+    record: String,
+    /// Whether all of these locks were taken, so that whatever is left of them is nobody else's.
+    held: bool,
+}
 
-impl InFlight {
+impl InFlight<'_> {
     /// Waits for the transactions of others, removes the lock files of one that died, records the files that are to be
     /// locked (relative to `dir`). None if somebody keeps it for too long.
-    pub(super) fn begin(dir: &Path, name: &str, files: &[String]) -> Result<Option<InFlight>> {
+    pub(super) fn begin<'a>(dir: &'a Path, name: &str, files: &[String]) -> Result<Option<InFlight<'a>>> {
         let path = dir.join("otto/locks").join(name);
         let failed = |what| Error::io(what, &path);
         fs::create_dir_all(dir.join("otto/locks")).map_err(failed("create the folder of"))?;
@@ -56,16 +62,24 @@ impl InFlight {
             remove_dead(dir, &left)?;
         }
         file.set_len(0).and_then(|()| file.rewind()).map_err(failed("write"))?;
-        file.write_all((files.join("\n") + "\n").as_bytes()).map_err(failed("write"))?;
-        Ok(Some(InFlight(file)))
+        let record = files.join("\n") + "\n";
+        file.write_all(record.as_bytes()).map_err(failed("write"))?;
+        Ok(Some(InFlight { file, dir, record, held: false }))
+    }
+
+    /// All the recorded locks were taken: those that could not be removed go with this value, or are for the next one.
+    pub(super) fn held(&mut self) {
+        self.held = true;
     }
 }
 
-impl Drop for InFlight {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
+        if !self.held || remove_dead(self.dir, &self.record).is_ok() {
+            let _ = self.file.set_len(0);
+        }
         // Explicitly, since a child started by another thread in between may have the descriptor for a moment.
-        let _ = self.0.set_len(0);
-        let _ = flock(&self.0, FlockOperation::Unlock);
+        let _ = flock(&self.file, FlockOperation::Unlock);
     }
 }
 
@@ -95,14 +109,39 @@ fn remove_dead(common_dir: &Path, record: &str) -> Result<()> {
     let identity = |path: &Path| fs::symlink_metadata(path).ok().map(|m| (m.dev(), m.ino(), m.mtime(), m.mtime_nsec()));
     let before: Vec<(PathBuf, _)> =
         recorded(common_dir, record).filter_map(|path| Some((path.clone(), identity(&path)?))).collect();
-    if before.is_empty() {
-        return Ok(());
+    let is_still = |(path, was): &(PathBuf, _)| identity(path) == Some(*was);
+    let start = Instant::now();
+    while before.iter().any(is_still) && start.elapsed() < STILL {
+        std::thread::sleep(Duration::from_millis(5));
     }
-    std::thread::sleep(STILL);
-    for (path, was) in before {
-        if identity(&path) == Some(was) {
-            fs::remove_file(&path).map_err(Error::io("remove", &path))?;
-        }
+    for (path, _) in before.iter().filter(|one| is_still(one)) {
+        fs::remove_file(path).map_err(Error::io("remove", path))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_could_not_be_removed_goes_with_the_transaction_that_held_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = dir.path().join("x.lock");
+        let begin = || InFlight::begin(dir.path(), REFS, &["x".to_owned()]).unwrap().unwrap();
+        std::fs::write(&lock, "").unwrap();
+        drop(begin());
+        assert!(lock.exists(), "somebody else's: it was never taken");
+        let mut ours = begin();
+        ours.held();
+        drop(ours);
+        assert!(!lock.exists());
+        assert_eq!(left(dir.path(), REFS), Vec::<PathBuf>::new());
+        // One that cannot be removed at all is known to the next one, and to whoever looks.
+        std::fs::create_dir(&lock).unwrap();
+        let mut ours = begin();
+        ours.held();
+        drop(ours);
+        assert_eq!(left(dir.path(), REFS), [lock]);
+    }
 }

@@ -27,6 +27,9 @@ pub use gix::objs::Kind as ObjectKind;
 /// How the names of our temporary files begin: git prunes `tmp_obj_*`; the mark of the process and a number follow.
 const LEFTOVER: &str = "tmp_obj_otto_";
 
+/// No zlib stream becomes more than 1,032 times as long (zlib's technical notes); rounded up.
+const INFLATES: u64 = 1100;
+
 /// Loose objects that this process relied on, and which of them are known to be durable.
 #[derive(Debug, Default)]
 pub(super) struct Writes {
@@ -164,7 +167,7 @@ impl Repo {
         for file in fs::read_dir(self.common_dir().join("objects")).into_iter().flatten().flatten() {
             let name = file.file_name();
             let owner = name.to_str().and_then(|n| n.strip_prefix(LEFTOVER)?.rsplit_once('_'));
-            if owner.is_some_and(|(mark, _)| scratch::is_of_the_dead(mark)) {
+            if owner.is_some_and(|(mark, _)| scratch::is_of_the_dead(mark, &file.path())) {
                 let _ = fs::remove_file(file.path());
             }
         }
@@ -194,12 +197,15 @@ impl Repo {
     }
 
     fn any_object(&self, repo: &gix::Repository, id: Oid, max: u64) -> Result<(Kind, Vec<u8>)> {
-        let (_, size) = header(repo, id)?;
-        if size > max {
-            return Err(Error::TooLarge { id, size, max });
+        let fits = |size: u64| if size > max { Err(Error::TooLarge { id, size, max }) } else { Ok(()) };
+        // A loose object that cannot be larger is not opened twice.
+        let stored = fs::symlink_metadata(self.loose_path(id.0)).map(|meta| meta.len());
+        if !stored.is_ok_and(|stored| stored.saturating_mul(INFLATES) <= max) {
+            fits(header(repo, id)?.1)?;
         }
         let mut bytes = Vec::new();
         let kind = repo.objects.find(&id.0, &mut bytes).map_err(|e| unreadable(id, &e))?.kind;
+        fits(bytes.len() as u64)?;
         Ok((kind, bytes))
     }
 }

@@ -44,18 +44,34 @@ fn check(name: &str) -> Result<()> {
     Err(Error::Ref { name: text::one_line(name, 200), why: "not a ref that one checkout has for itself".into() })
 }
 
+/// HEAD or a branch is not where it was seen.
+fn moved(name: &str) -> Error {
+    Error::Locked { name: name.into(), why: "somebody else moved it meanwhile".into() }
+}
+
 /// Brings the branch of a move of HEAD to its commit.
-fn move_branch(refs: &dyn Refs, to: &Head, who: &Signature, why: &str) -> Result<()> {
-    let Head::Branch(name, Some(id)) = to else { return Ok(()) };
-    let at = refs.read(name)?;
-    if at == Some(*id) {
+fn move_branch(refs: &dyn Refs, from: &Head, to: &Head, who: &Signature, why: &str) -> Result<()> {
+    let Head::Branch(name, id) = to else { return Ok(()) };
+    let at = match from {
+        Head::Branch(on, at) if on == name => *at,
+        _ => refs.read(name)?,
+    };
+    if at == *id {
         return Ok(());
     }
-    let edit = RefEdit { name: name.clone(), old: at.map_or(Old::Absent, Old::Is), new: Some(*id) };
+    let edit = RefEdit { name: name.clone(), old: at.map_or(Old::Absent, Old::Is), new: *id };
     match refs.swap(&[edit], who, why)? {
         Swap::Done => Ok(()),
-        Swap::Lost { name, .. } => Err(Error::Locked { name, why: "somebody else moved it meanwhile".into() }),
+        Swap::Lost { name, .. } => Err(moved(&name)),
     }
+}
+
+/// Removes a folder in which there is no file.
+fn remove_empty(dir: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        remove_empty(&entry?.path())?;
+    }
+    fs::remove_dir(dir)
 }
 
 impl Files {
@@ -77,33 +93,44 @@ impl Files {
     }
 
     /// git writes a line into HEAD's reflog even where its commit stays, which a ref transaction of gix does not.
-    pub(super) fn put_head(&self, to: &Head, who: &Signature, why: &str) -> Result<()> {
-        let old = self.read("HEAD")?;
-        let was = self.raw("HEAD")?;
-        move_branch(self, to, who, why)?;
-        let (new, target) = match to {
-            Head::Branch(name, id) => (*id, Target::Symbolic(name.clone())),
-            Head::Detached(id) => (Some(*id), Target::Oid(*id)),
+    pub(super) fn put_head(&self, from: &Head, to: &Head, who: &Signature, why: &str) -> Result<()> {
+        let target = |head: &Head| match head {
+            Head::Branch(name, _) => Target::Symbolic(name.clone()),
+            Head::Detached(id) => Target::Oid(*id),
         };
+        let (old, was, new, target) = (from.at(), Some(target(from)), to.at(), target(to));
+        let stays = || self.raw("HEAD").and_then(|now| if now == was { Ok(()) } else { Err(moved("HEAD")) });
+        stays()?;
+        move_branch(self, from, to, who, why)?;
         let content = match &target {
             Target::Symbolic(name) => format!("ref: {name}\n"),
             Target::Oid(id) => format!("{id}\n"),
         };
         let path = self.git_dir.join("HEAD");
         self.write_own(&path, &content, was.as_ref() != Some(&target), || {
+            stays()?;
             // Nor does git where HEAD itself is a commit and stays it.
-            let stays = matches!(to, Head::Detached(_)) && was == Some(target.clone());
-            let (Some(new), true) = (new, self.is_logged() && !stays) else { return Ok(()) };
-            let none = gix::ObjectId::null(new.0.kind());
-            let actor = who.actor();
-            let (old, secs) = (old.map_or(none, |id| id.0), actor.time.seconds);
-            let line = format!("{old} {new} {} <{}> {secs} +0000\t{why}\n", actor.name, actor.email);
-            let log = self.git_dir.join("logs/HEAD");
-            let failed = |e| Error::io("write", &log)(e);
-            fs::create_dir_all(self.git_dir.join("logs")).map_err(failed)?;
-            let mut file = OpenOptions::new().append(true).create(true).open(&log).map_err(failed)?;
-            file.write_all(line.as_bytes()).map_err(failed)
+            let silent = matches!(to, Head::Detached(_)) && was == Some(target.clone());
+            let (Some(new), true) = (new, self.is_logged() && !silent) else { return Ok(()) };
+            self.note_move("HEAD", old, new, who, why)
         })
+    }
+
+    /// Adds to a reflog that a ref has moved.
+    pub(super) fn note_move(&self, name: &str, old: Option<Oid>, new: Oid, who: &Signature, why: &str) -> Result<()> {
+        let none = gix::ObjectId::null(new.0.kind());
+        let actor = who.actor();
+        let (old, secs) = (old.map_or(none, |id| id.0), actor.time.seconds);
+        let line = format!("{old} {new} {} <{}> {secs} +0000\t{why}\n", actor.name, actor.email);
+        let log = self.base(name).join("logs").join(name);
+        let failed = |e| Error::io("write", &log)(e);
+        fs::create_dir_all(log.parent().unwrap_or(&log)).map_err(failed)?;
+        if log.is_dir() {
+            // Of refs that were below this name.
+            remove_empty(&log).map_err(failed)?;
+        }
+        let mut file = OpenOptions::new().append(true).create(true).open(&log).map_err(failed)?;
+        file.write_all(line.as_bytes()).map_err(failed)
     }
 
     pub(super) fn put_own(&self, name: &str, id: Oid) -> Result<()> {
@@ -134,9 +161,10 @@ impl Files {
         let relative = path.strip_prefix(&self.common_dir).ok().and_then(Path::to_str);
         let record: Vec<String> = relative.into_iter().map(str::to_owned).collect();
         let alone = InFlight::begin(&self.common_dir, inflight::REFS, &record)?;
-        let _alone = alone.ok_or_else(|| locked("another git otto keeps changing refs".into()))?;
+        let mut alone = alone.ok_or_else(|| locked("another git otto keeps changing refs".into()))?;
         let held = gix::lock::File::acquire_to_update_resource(path, Fail::from(self.timeouts.0), None, 0);
         let mut held = held.map_err(|e| locked(e.probable_cause().to_string()))?;
+        alone.held();
         let failed = |e| Error::io("write", path)(e);
         held.with_mut(|file| {
             file.write_all(content.as_bytes())?;
@@ -163,19 +191,27 @@ impl Reftable {
         Ok(all.filter_map(|(name, id)| Some((name.to_owned(), id.parse().ok()?))).collect())
     }
 
-    pub(super) fn put_head(&self, to: &Head, who: &Signature, why: &str) -> Result<()> {
-        let (id, was);
-        let args: Vec<&str> = match (to, reftable::head(&self.git)?) {
-            (Head::Branch(name, Some(at)), Head::Branch(now, Some(old))) if *name == now => {
+    pub(super) fn put_head(&self, from: &Head, to: &Head, who: &Signature, why: &str) -> Result<()> {
+        if reftable::head(&self.git)? != *from {
+            return Err(moved("HEAD"));
+        }
+        let was = from.at().map(|id| id.to_string()).unwrap_or_default();
+        let id;
+        let args: Vec<&str> = match (to, from) {
+            (Head::Branch(name, Some(at)), Head::Branch(now, Some(_))) if name == now => {
                 // Moves the branch, and writes a line into both reflogs.
-                (id, was) = (at.to_string(), old.to_string());
+                id = at.to_string();
                 vec!["update-ref", "-m", why, "HEAD", &id, &was]
             }
             (Head::Branch(name, _), _) => {
-                move_branch(self, to, who, why)?;
+                move_branch(self, from, to, who, why)?;
                 vec!["symbolic-ref", "-m", why, "HEAD", name]
             }
-            (Head::Detached(at), _) => {
+            (Head::Detached(at), Head::Detached(_)) => {
+                id = at.to_string();
+                vec!["update-ref", "--no-deref", "-m", why, "HEAD", &id, &was]
+            }
+            (Head::Detached(at), Head::Branch(..)) => {
                 id = at.to_string();
                 vec!["update-ref", "--no-deref", "-m", why, "HEAD", &id]
             }

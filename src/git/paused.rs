@@ -99,6 +99,11 @@ impl PausedKind {
             PausedKind::Unmerged => "git add <paths>",
         }
     }
+
+    /// Whether git itself can go on with it once nothing is in conflict; the others only a person ends.
+    pub fn goes_on(self) -> bool {
+        !matches!(self, PausedKind::Squash | PausedKind::Bisect | PausedKind::Unmerged)
+    }
 }
 
 /// How far something of several steps has come.
@@ -238,6 +243,39 @@ impl Repo {
             let at = self.git_dir().join(&path);
             if fs::symlink_metadata(&at).is_ok_and(|m| m.is_file() && m.len() <= MAX_STATE) {
                 all.push((path.into(), fs::read(&at).map_err(Error::io("read", &at))?));
+            }
+        }
+        Ok(all)
+    }
+
+    /// The commits of the steps that git has yet to take, as far as its lists name them.
+    pub fn steps_left(&self) -> Vec<Oid> {
+        let mut all = Vec::new();
+        for list in ["rebase-merge/git-rebase-todo", "sequencer/todo"] {
+            for step in todo(&self.git_dir().join(list)) {
+                // `pick <id> …`, `fixup -C <id> …`, `merge -C <id> …`
+                let ids = step.split_whitespace().skip(1).take(2);
+                for id in ids.filter(|word| word.len() >= 4 && word.bytes().all(|b| b.is_ascii_hexdigit())) {
+                    all.extend(self.resolve(id).ok());
+                }
+            }
+        }
+        all
+    }
+
+    /// The paths in the patches that git has yet to apply.
+    pub fn patches_left(&self) -> Result<Vec<BString>> {
+        let dir = self.git_dir().join("rebase-apply");
+        let next = line(&dir.join("next")).and_then(|n| n.parse::<u32>().ok()).unwrap_or_default();
+        let mut all = Vec::new();
+        for patch in fs::read_dir(&dir).into_iter().flatten().flatten().map(|file| file.path()) {
+            let number = patch.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
+            if number.is_some_and(|number| number >= next) {
+                let args = ["apply".as_ref(), "--numstat".as_ref(), "-z".as_ref(), patch.as_os_str()];
+                // One that is none has no paths.
+                let said = self.git(&args, None)?.ok().unwrap_or_default();
+                let lines = said.split(|b| *b == 0).filter_map(|line| line.splitn(3, |b| *b == b'\t').nth(2));
+                all.extend(lines.map(BString::from));
             }
         }
         Ok(all)

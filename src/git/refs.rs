@@ -38,9 +38,9 @@ pub trait Refs: Send + Sync {
     /// Removes refs that only this checkout has; those that are not there are gone already.
     fn remove_own(&self, names: &[&str]) -> Result<()>;
 
-    /// Moves HEAD to a branch, which is brought to the commit given with it, or to a commit. The reflogs get a line even
-    /// where nothing moves, as git's do.
-    fn move_head(&self, to: &Head, who: &Signature, why: &str) -> Result<()>;
+    /// Moves HEAD from just where it was seen: to a branch, which is brought to the commit given with it (or removed where
+    /// there is none), or to a commit. The reflogs get a line even where nothing moves, as git's do.
+    fn move_head(&self, from: &Head, to: &Head, who: &Signature, why: &str) -> Result<()>;
 }
 
 /// What a backend has to give; the rest is [`swap`].
@@ -70,7 +70,7 @@ pub(super) fn swap(refs: &dyn Backend, edits: &[RefEdit], who: &Signature, why: 
     let mut held = String::new();
     for attempt in 0..TRIES {
         let (common_dir, files) = refs.locks(edits);
-        let Some(alone) = InFlight::begin(common_dir, inflight::REFS, &files)? else {
+        let Some(mut alone) = InFlight::begin(common_dir, inflight::REFS, &files)? else {
             held = "another git otto keeps changing refs".into();
             continue;
         };
@@ -79,8 +79,14 @@ pub(super) fn swap(refs: &dyn Backend, edits: &[RefEdit], who: &Signature, why: 
         }
         check_folders(refs, edits)?;
         match refs.attempt(edits, who, &why)? {
-            Tried::Done => return read_back(refs, edits).map(|()| Swap::Done),
-            Tried::Stale => held = "its value keeps changing".into(),
+            Tried::Done => {
+                alone.held();
+                return read_back(refs, edits).map(|()| Swap::Done);
+            }
+            Tried::Stale => {
+                alone.held();
+                held = "its value keeps changing".into();
+            }
             Tried::Locked(by) => held = by,
         }
         drop(alone);

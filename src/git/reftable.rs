@@ -42,10 +42,7 @@ impl Reftable {
 impl Refs for Reftable {
     fn read(&self, name: &str) -> Result<Option<Oid>> {
         if name == "HEAD" {
-            return Ok(match head(&self.git)? {
-                Head::Branch(_, id) => id,
-                Head::Detached(id) => Some(id),
-            });
+            return Ok(head(&self.git)?.at());
         }
         refs::check_name(name)?;
         Ok(self.ask(name)?.into_iter().find(|(n, ..)| n == name).map(|(.., id)| id))
@@ -75,8 +72,8 @@ impl Refs for Reftable {
         self.delete_own(names)
     }
 
-    fn move_head(&self, to: &Head, who: &Signature, why: &str) -> Result<()> {
-        self.put_head(to, who, why)
+    fn move_head(&self, from: &Head, to: &Head, who: &Signature, why: &str) -> Result<()> {
+        self.put_head(from, to, who, why)
     }
 }
 

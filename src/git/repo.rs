@@ -21,7 +21,7 @@ use super::{
     objects::Writes,
     reftable::Reftable,
 };
-use crate::base::{Env, procs::Procs};
+use crate::base::{Env, procs::Procs, scratch::Folder};
 
 /// A git repository. Cheap to clone, shared between threads.
 #[derive(Clone)]
@@ -41,7 +41,7 @@ pub(super) struct Inner {
     refs: Box<dyn Refs>,
     common_dir: PathBuf,
     /// What a push brought is seen through this folder.
-    _incoming: Option<tempfile::TempDir>,
+    _incoming: Option<Folder>,
 }
 
 /// The extensions of the repository format that are honoured here.
@@ -74,7 +74,7 @@ impl Repo {
             current_dir: Some(&env.cwd),
             ..Default::default()
         };
-        let found = discover::upwards_opts(&env.cwd, options).map_err(|_| Error::NoRepository(env.cwd.clone()))?;
+        let found = discover::upwards_opts(&env.cwd, options).map_err(|_| not_found(&env.cwd))?;
         let (path, trust) = found;
         let (git_dir, found_tree) = path.into_repository_and_work_tree_directories();
         let git_dir = env.cwd.join(git_dir);
@@ -197,6 +197,13 @@ impl Repo {
     }
 }
 
+/// Why no repository was found around a folder: gix steps over one that it cannot read.
+fn not_found(dir: &Path) -> Error {
+    let looks_like_one = |dir: &PathBuf| dir.is_file() || dir.join("HEAD").is_file() && dir.join("objects").is_dir();
+    let found = dir.ancestors().map(|dir| dir.join(".git")).find(looks_like_one);
+    found.map_or_else(|| Error::NoRepository(dir.to_owned()), Error::Unreadable)
+}
+
 /// Isolated: gix reads no environment (no inherited object directories, no replaced objects) and no configuration but
 /// the repository's own. Merges compare lines as git's do.
 fn options() -> Options {
@@ -235,7 +242,9 @@ fn open(path: &Path, env: Env, work_tree: Option<PathBuf>) -> Result<Repo> {
         let refs: Box<dyn Refs> = if reftable {
             Box::new(Reftable { git: git.clone(), common_dir: common_dir.clone() })
         } else {
-            let store = gix.refs.clone();
+            let mut store = gix.refs.clone();
+            // It would write that a ref has moved before it does: one that died in between would have told what never was.
+            store.write_reflog = gix::refs::store::WriteReflog::Disable;
             Box::new(Files { store, git_dir, common_dir: common_dir.clone(), timeouts, repo: me.clone() })
         };
         let (config, writes, syncing) = (Config::default(), Mutex::default(), Mutex::default());

@@ -358,6 +358,20 @@ fn identity_is_taken_as_git_takes_it() {
 }
 
 #[test]
+fn a_configuration_that_git_could_not_tell_to_the_end_is_no_empty_one() {
+    let s = Scratch::new();
+    let mut env = s.env();
+    let program = s.dir.path().join("bin/git");
+    fs::create_dir(program.parent().unwrap()).unwrap();
+    // As git behaves where its pipe takes no more.
+    fs::write(&program, "#!/bin/sh\nprintf 'user.name\\nAnn\\0user.em'\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    env.vars.insert("PATH".into(), program.parent().unwrap().into());
+    let e = Repo::discover(&env).unwrap().identity(Timestamp::from_millis(0)).unwrap_err();
+    assert_eq!((e.exit(), e.to_string().as_str()), (Exit::Internal, "git config --list did not answer to the end"));
+}
+
+#[test]
 fn configuration_is_read_at_every_level() {
     let s = Scratch::new();
     fs::write(s.dir.path().join(".gitconfig"), "[otto]\n jobs = 1\n agent = a\n[otto \"Build.X\"]\n agent = b\n")
@@ -394,6 +408,13 @@ fn repositories_are_found_and_strange_ones_refused() {
     env.cwd = s.dir.path().to_owned();
     let e = Repo::discover(&env).err().unwrap();
     assert_eq!((e.exit(), e.hint().as_deref()), (Exit::Usage, Some("git init")));
+    // One that is there and cannot be read is not told to be made.
+    env.cwd = s.work().join("a");
+    fs::rename(s.work().join(".git/refs"), s.work().join(".git/away")).unwrap();
+    let e = Repo::discover(&env).err().unwrap();
+    assert_eq!((e.exit(), e.hint()), (Exit::Internal, None), "{e}");
+    fs::rename(s.work().join(".git/away"), s.work().join(".git/refs")).unwrap();
+    env.cwd = s.dir.path().to_owned();
     env.git.insert("GIT_DIR".into(), "work/.git".into());
     assert_eq!(real(Repo::discover(&env).unwrap().git_dir()), real(&s.work().join(".git")));
 

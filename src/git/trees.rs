@@ -114,9 +114,15 @@ impl Repo {
 
     /// All files of a tree, at any depth, in path order.
     pub fn tree_entries(&self, tree: Oid) -> Result<Vec<Entry>> {
+        self.tree_entries_below(tree, &|_| true)
+    }
+
+    /// The same without what is below folders that are not `entered`.
+    pub fn tree_entries_below(&self, tree: Oid, entered: &dyn Fn(&BStr) -> bool) -> Result<Vec<Entry>> {
         let repo = self.local();
         let mut out = Vec::new();
-        self.walk(&repo, tree.0, BStr::new(""), 0, &mut |path, mode, oid| out.push(Entry { path, mode, oid }))?;
+        let mut each = |path, mode, oid| out.push(Entry { path, mode, oid });
+        self.walk(&repo, (tree.0, BStr::new("")), 0, entered, &mut each)?;
         Ok(out)
     }
 
@@ -197,13 +203,13 @@ impl Repo {
         }
     }
 
-    /// Calls `f` for every file below a tree, in path order.
+    /// Calls `f` for every file of a tree and below the folders that are `entered`, in path order.
     pub(super) fn walk(
         &self,
         repo: &gix::Repository,
-        tree: ObjectId,
-        folder: &BStr,
+        (tree, folder): (ObjectId, &BStr),
         depth: usize,
+        entered: &dyn Fn(&BStr) -> bool,
         f: &mut dyn FnMut(BString, Mode, Oid),
     ) -> Result<()> {
         check_depth(depth, folder)?;
@@ -211,7 +217,8 @@ impl Repo {
             let path = join(folder, node.name.as_bstr());
             match node.mode {
                 Some(mode) => f(path, mode, Oid(node.id)),
-                None => self.walk(repo, node.id, path.as_bstr(), depth + 1, f)?,
+                None if !entered(path.as_bstr()) => {}
+                None => self.walk(repo, (node.id, path.as_bstr()), depth + 1, entered, f)?,
             }
         }
         Ok(())

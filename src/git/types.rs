@@ -148,6 +148,16 @@ pub enum Head {
     Detached(Oid),
 }
 
+impl Head {
+    /// The commit; none while unborn.
+    pub fn at(&self) -> Option<Oid> {
+        match self {
+            Head::Branch(_, at) => *at,
+            Head::Detached(at) => Some(*at),
+        }
+    }
+}
+
 /// What came of a three-way merge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Merged {

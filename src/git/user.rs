@@ -44,6 +44,14 @@ impl Repo {
         Ok(found.into_iter().collect())
     }
 
+    /// Those of some paths that the index does not know.
+    pub fn untracked_of(&self, mut paths: Vec<BString>) -> Result<Vec<BString>> {
+        let index = self.read_index()?;
+        let knows = |path: &BString| index.as_ref().is_some_and(|index| index.entry_by_path(path.as_ref()).is_some());
+        paths.retain(|path| !knows(path));
+        Ok(paths)
+    }
+
     /// What would be committed if everything in the checkout were: tracked files as they are, and untracked ones that
     /// nothing ignores. The user's index is copied, not touched.
     pub fn everything(&self) -> Result<Oid> {

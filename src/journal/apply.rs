@@ -6,11 +6,14 @@ use crate::{
     journal::{
         event::{AttemptFailure, BlockReason, Event, Fact, Kind},
         state::{
-            Asked, Attempt, Audit, CheckResult, FIRST, Finished, Held, Merge, PAUSE, Phase, RESUME, RETRY, Request,
-            Retried, RunState, SliceState, Started,
+            Asked, Attempt, Audit, FIRST, Finished, Held, PAUSE, Phase, RESUME, RETRY, Request, Retried, RunState,
+            SliceState, Started,
         },
     },
 };
+
+mod slice;
+use slice::{keep, number, result, step};
 
 /// More problems than this are counted, not listed.
 const MAX_PROBLEMS: usize = 1000;
@@ -127,7 +130,12 @@ impl RunState {
                     (open.result, open.granted) = (Some(result.clone()), granted);
                 }
             }
-            Kind::AmendmentRequested { reason, change: Some(change) } => {
+            Kind::AmendmentRequested { reason, contract: Some(path), .. } => {
+                if let Some(attempt) = self.attempt_of(event) {
+                    attempt.wants = Some((path.clone(), reason.clone()));
+                }
+            }
+            Kind::AmendmentRequested { reason, change: Some(change), .. } => {
                 let (Some(slice), Some(r#gen)) = (&event.fact.slice, event.fact.r#gen) else {
                     return Err("it names no slice or no generation".into());
                 };
@@ -140,9 +148,9 @@ impl RunState {
                     let open = self.asked.iter().position(|a| a.id == *id).ok_or("nobody waits for that")?;
                     self.asked.remove(open);
                 }
-                let of = event.fact.slice.as_ref().and_then(|slice| self.slices.get_mut(slice));
-                let of = of.filter(|s| s.r#gen == event.fact.r#gen).and_then(|s| s.attempts.last_mut());
-                if let Some(attempt) = of.filter(|a| Some(a.n) == event.fact.attempt) {
+                if let Some(attempt) = self.attempt_of(event) {
+                    // Without a request that waits it is about what the attempt needs of a contract.
+                    attempt.wants = attempt.wants.take().filter(|_| request.is_some());
                     attempt.refused.push((code.clone(), detail.clone()));
                 }
             }
@@ -199,6 +207,21 @@ impl RunState {
         Ok(())
     }
 
+    /// The attempt that an event names, where that is the newest of its slice.
+    fn attempt_of(&mut self, event: &Event) -> Option<&mut Attempt> {
+        let state = self.slices.get_mut(event.fact.slice.as_ref()?)?;
+        let last = state.attempts.last_mut().filter(|_| state.r#gen == event.fact.r#gen);
+        last.filter(|a| Some(a.n) == event.fact.attempt)
+    }
+
+    /// A slice will not do what others need of its contract.
+    fn give_up(&mut self, owner: &SliceId, path: &str, why: &str) {
+        let open = self.slices.values_mut().filter(|s| s.waits_for().is_some()).filter_map(|s| s.waits.last_mut());
+        for wait in open.filter(|w| w.owner == *owner && w.path == path) {
+            wait.lost = Some(why.to_owned());
+        }
+    }
+
     fn apply_to_slice(&mut self, event: &Event, slice: &SliceId) -> Result<(), Refused> {
         let Some(generation) = event.fact.r#gen else { return Err("it names no generation".into()) };
         let kind = &event.fact.kind;
@@ -231,7 +254,9 @@ impl RunState {
         let state = self.slices.get_mut(slice).filter(|_| !anew && !invalidates);
         let in_place = state.is_some();
         let state = state.unwrap_or(&mut fresh);
+        let task = state.task.clone();
         let landed = step(state, event)?;
+        let given_up = task.filter(|_| !landed && state.task.is_none());
         // An invalidation names the generation that ends, or the one that begins.
         state.r#gen = Some(generation).filter(|_| !(invalidates && old == Some(Some(generation))));
         let now = state.r#gen;
@@ -242,6 +267,9 @@ impl RunState {
         }
         if !in_place {
             self.slices.insert(slice.clone(), fresh);
+        }
+        if let Some(task) = given_up {
+            self.give_up(slice, &task.path, ending(kind));
         }
         if old.flatten() != now || replaced {
             let all = self.replaced.entry(slice.clone()).or_default();
@@ -279,6 +307,7 @@ fn begin_anew(s: &mut SliceState, hint: Option<String>) -> Result<(), Refused> {
     s.retried = Some(Retried { after: s.last_attempt(), agent_ms: s.agent_ms, hint });
     (s.phase, s.base, s.repairs, s.counted) = (Phase::Pending, None, 0, 0);
     (s.candidate, s.merge, s.blocked, s.ended_at) = (None, None, None, None);
+    s.waits.clear();
     if let Some(last) = s.attempts.last_mut().filter(|a| a.failed.is_none()) {
         // It passed, and could not be judged on the target.
         last.failed = Some((AttemptFailure::Integration, "begun anew by a person".into()));
@@ -291,6 +320,14 @@ fn unblock(s: &mut SliceState) {
     if s.blocked.as_ref().is_some_and(|(reason, _)| *reason == BlockReason::DepBlocked) {
         (s.blocked, s.ended_at) = (None, None);
         s.phase = if s.base.is_some() { Phase::Building } else { Phase::Pending };
+    }
+}
+
+/// Why a task comes to nothing, by the event that ends it.
+fn ending(kind: &Kind) -> &str {
+    match kind {
+        Kind::RepairFinished { detail, .. } | Kind::SliceBlocked { detail, .. } => detail,
+        _ => "",
     }
 }
 
@@ -326,226 +363,6 @@ fn opens(kind: &Kind) -> bool {
         | Kind::SliceBlocked { .. }
         | Kind::MergeRedundant { .. } => true,
         _ => false,
-    }
-}
-
-/// Moves a slice within its generation; true if it landed. What fails changes nothing but costs.
-fn step(s: &mut SliceState, event: &Event) -> Result<bool, Refused> {
-    let from = s.phase;
-    let must = |allowed: &[Phase]| match allowed.contains(&from) {
-        true => Ok(()),
-        false => Err(format!("a slice that is {} cannot do that", word(from))),
-    };
-    const OPEN: &[Phase] = &[Phase::Pending, Phase::Building, Phase::Checking];
-    const AT_WORK: &[Phase] = &[Phase::Building, Phase::Checking];
-    const IN_QUEUE: &[Phase] = &[Phase::Eligible, Phase::Merging];
-    match &event.fact.kind {
-        Kind::SliceStarted { base, green } => {
-            must(OPEN)?;
-            s.phase = Phase::Building;
-            s.base = Some(*base);
-            s.green_on_base = green.clone();
-            s.started_at = s.started_at.or(Some(event.ts));
-        }
-        Kind::SliceBlocked { reason, detail } => {
-            must(&[OPEN, IN_QUEUE].concat())?;
-            s.phase = Phase::Blocked;
-            s.blocked = Some((*reason, detail.clone()));
-            s.ended_at = Some(event.ts);
-        }
-        Kind::RepairStarted { .. } => {
-            must(&[Phase::Landed, Phase::Redundant, Phase::Blocked])?;
-            // A repair is a new start on what is there: it may land once more.
-            s.phase = Phase::Building;
-            (s.candidate, s.merge, s.landing, s.blocked, s.redundant) = (None, None, None, None, None);
-            s.ended_at = None;
-        }
-        Kind::AgentStarted { provider, session, .. } => {
-            must(AT_WORK)?;
-            let anew = Attempt {
-                n: number(event)?,
-                provider: provider.clone(),
-                began: Some(event.ts),
-                session: session.clone(),
-                ..Attempt::default()
-            };
-            let last = s.last_attempt();
-            match s.attempts.last_mut() {
-                // The process that ran it died: the same attempt begins anew. What it cost stays.
-                Some(open) if open.n == anew.n && open.failed.is_none() => {
-                    *open = Attempt { cost: open.cost, session: anew.session.or(open.session.take()), ..anew };
-                }
-                _ if Some(anew.n) == last.checked_add(1) => s.attempts.push(anew),
-                _ => return Err(format!("attempt {} does not follow attempt {last}", anew.n)),
-            }
-            s.phase = Phase::Building;
-        }
-        Kind::AgentFinished { cost, duration_ms, .. } | Kind::AgentFailed { cost, duration_ms, .. } => {
-            s.cost += *cost;
-            s.agent_ms = s.agent_ms.saturating_add(*duration_ms);
-            let attempt = attempt(s, event)?;
-            attempt.cost += *cost;
-            attempt.agent_ended = true;
-        }
-        Kind::ScopeViolation { paths } => {
-            must(AT_WORK)?;
-            let known = &mut attempt(s, event)?.violations;
-            known.extend(paths.iter().filter(|p| !known.contains(p)).cloned().collect::<Vec<_>>());
-        }
-        Kind::CheckStarted { round, .. } => {
-            s.phase = check_phase(from, round)?.unwrap_or(from);
-        }
-        Kind::CheckFinished { round, .. } => {
-            let found = result(event)?;
-            let phase = check_phase(from, round)?;
-            match round.as_str() {
-                "base" => keep(&mut s.base_checks, found),
-                _ => match event.fact.attempt.is_none() {
-                    // The queue may check a slice without saying which attempt made its candidate.
-                    true => keep(&mut s.attempts.last_mut().ok_or("it has no attempt")?.checks, found),
-                    false => keep(&mut attempt(s, event)?.checks, found),
-                },
-            }
-            s.phase = phase.unwrap_or(s.phase);
-        }
-        Kind::AttemptFailed { reason, detail, commit, diff } => {
-            must(AT_WORK)?;
-            let n = number(event)?;
-            let last = s.last_attempt();
-            if Some(n) == last.checked_add(1) && s.attempts.last().is_none_or(|a| a.failed.is_some()) {
-                // It failed before its agent was started.
-                s.attempts.push(Attempt { n, ..Attempt::default() });
-            }
-            let attempt = attempt(s, event)?;
-            let queue = |r: &AttemptFailure| matches!(r, AttemptFailure::Conflict | AttemptFailure::Integration);
-            if attempt.failed.as_ref().is_some_and(|(r, _)| !queue(r)) {
-                return Err(format!("attempt {n} has failed already"));
-            }
-            attempt.failed = Some((*reason, detail.clone()));
-            attempt.agent_ended = true;
-            attempt.commit = commit.or(attempt.commit);
-            attempt.diff = diff.or(attempt.diff);
-            s.phase = Phase::Building;
-        }
-        Kind::MergeEligible { candidate } => {
-            must(AT_WORK)?;
-            let attempt = match event.fact.attempt {
-                Some(_) => attempt(s, event)?,
-                None => s.attempts.last_mut().ok_or("it has no attempt")?,
-            };
-            if attempt.failed.is_some() {
-                return Err(format!("attempt {} has failed", attempt.n));
-            }
-            attempt.commit = Some(*candidate);
-            s.candidate = Some(*candidate);
-            s.phase = Phase::Eligible;
-        }
-        Kind::MergeStarted { candidate, tip, commit, tree, round } => {
-            must(IN_QUEUE)?;
-            if s.candidate != Some(*candidate) {
-                return Err(format!("{} is not its candidate", candidate.short()));
-            }
-            s.merge = Some(Merge { candidate: *candidate, tip: *tip, commit: *commit, tree: *tree, round: *round });
-            s.phase = Phase::Merging;
-        }
-        Kind::MergeRepair { reason, detail } => {
-            must(IN_QUEUE)?;
-            s.repairs = s.repairs.saturating_add(1);
-            s.candidate = None;
-            if let Some(last) = s.attempts.last_mut() {
-                last.failed = Some((*reason, detail.clone()));
-            }
-            s.phase = Phase::Building;
-        }
-        Kind::MergeLanded { commit, tree, .. } => {
-            must(&[Phase::Merging])?;
-            if s.merge.as_ref().is_none_or(|m| m.commit != *commit || m.tree != *tree) {
-                return Err(format!("{} is not the merge that was tested", commit.short()));
-            }
-            s.landing = Some(*commit);
-            s.phase = Phase::Landed;
-            s.ended_at = Some(event.ts);
-            return Ok(true);
-        }
-        Kind::MergeRedundant { detail, .. } => {
-            must(&[OPEN, IN_QUEUE].concat())?;
-            s.redundant = Some(detail.clone());
-            s.phase = Phase::Redundant;
-            s.ended_at = Some(event.ts);
-        }
-        _ => {}
-    }
-    Ok(false)
-}
-
-/// The phase that a check of a round brings a slice to, if another.
-fn check_phase(from: Phase, round: &str) -> Result<Option<Phase>, Refused> {
-    match (round, from) {
-        ("base", Phase::Pending | Phase::Building | Phase::Checking) => Ok(None),
-        ("candidate", Phase::Building | Phase::Checking) => Ok(Some(Phase::Checking)),
-        ("base" | "candidate", _) => Err(format!("no check of round {round} runs on a slice that is {}", word(from))),
-        // The queue also runs the checks of slices that landed before.
-        (_, Phase::Eligible | Phase::Merging | Phase::Landed | Phase::Redundant) if numbered(round, "queue-") => {
-            Ok(None)
-        }
-        _ if numbered(round, "queue-") => Err(format!("a slice that is {} is not in the queue", word(from))),
-        _ => Err("its round is none of base, candidate, queue-n, audit-n".into()),
-    }
-}
-
-fn numbered(round: &str, prefix: &str) -> bool {
-    round.strip_prefix(prefix).is_some_and(|n| n.parse::<u32>().is_ok())
-}
-
-fn number(event: &Event) -> Result<u32, Refused> {
-    event.fact.attempt.filter(|n| *n > 0).ok_or_else(|| "it names no attempt".into())
-}
-
-/// The attempt that an event names: only the last one can still change.
-fn attempt<'a>(s: &'a mut SliceState, event: &Event) -> Result<&'a mut Attempt, Refused> {
-    let n = number(event)?;
-    s.attempts.last_mut().filter(|a| a.n == n).ok_or_else(|| format!("attempt {n} is not the last one"))
-}
-
-fn result(event: &Event) -> Result<CheckResult, Refused> {
-    let Kind::CheckFinished { check, digest, round, tree, passed, cause, detail, duration_ms, evidence } =
-        &event.fact.kind
-    else {
-        return Err("it is no result".into());
-    };
-    if *passed != cause.passed() {
-        return Err("it says both that the check passed and why it did not".into());
-    }
-    Ok(CheckResult {
-        check: check.clone(),
-        digest: *digest,
-        round: round.clone(),
-        tree: *tree,
-        cause: *cause,
-        detail: detail.clone(),
-        duration_ms: *duration_ms,
-        evidence: *evidence,
-    })
-}
-
-/// Of each check in each round the last result counts.
-fn keep(results: &mut Vec<CheckResult>, found: CheckResult) {
-    match results.iter_mut().find(|r| r.check == found.check && r.round == found.round) {
-        Some(old) => *old = found,
-        None => results.push(found),
-    }
-}
-
-fn word(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Pending => "pending",
-        Phase::Building => "building",
-        Phase::Checking => "checking",
-        Phase::Eligible => "eligible",
-        Phase::Merging => "merging",
-        Phase::Landed => "landed",
-        Phase::Redundant => "redundant",
-        Phase::Blocked => "blocked",
     }
 }
 

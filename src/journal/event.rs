@@ -145,13 +145,15 @@ pub enum Kind {
     BaselineFinished { commands: Vec<BaselineCommand> },
     /// An agent was started on an attempt, or, without a slice, on the audit that is under way. Told again for the same
     /// attempt when its program says what it calls the conversation, and when the process that ran it died: then the
-    /// attempt begins anew and is not counted twice.
+    /// attempt begins anew and is not counted twice. `told` are the `contract.blocked` events whose needs its task tells.
     #[serde(rename = "agent.started")]
     AgentStarted {
         provider: String,
         role: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         session: Option<String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        told: Vec<String>,
     },
     /// It ended well.
     #[serde(rename = "agent.finished")]
@@ -219,12 +221,15 @@ pub enum Kind {
     #[serde(rename = "scope.violation")]
     ScopeViolation { paths: Vec<String> },
     /// An agent asks for another spec, or for a change in another slice's file. With `change`, a JSON object as text, it
-    /// waits for a decision: an amendment that names this event, or a rejection that does.
+    /// waits for a decision: an amendment that names this event, or a rejection that does. With `contract`, the path of one,
+    /// its attempt cannot pass without a change there; whether that is so its checks say.
     #[serde(rename = "amendment.requested")]
     AmendmentRequested {
         reason: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         change: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        contract: Option<String>,
     },
     /// It does not get it; without `request` what it wrote could not be read.
     #[serde(rename = "amendment.rejected")]
@@ -234,24 +239,43 @@ pub enum Kind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         request: Option<String>,
     },
-    /// A slice waits for the owner of a contract.
+    /// A slice is set aside: what its attempt asked for is for the owner of a contract to do. `candidate` is what the attempt
+    /// made, which is merged once that is done; without one the attempt goes on then.
     #[serde(rename = "contract.blocked")]
-    ContractBlocked { path: String, owner: SliceId },
-    /// The owner is done.
+    ContractBlocked {
+        path: String,
+        owner: SliceId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        candidate: Option<Oid>,
+    },
+    /// It waits no longer: the owner has done it, or it will not be done, and why.
     #[serde(rename = "contract.settled")]
-    ContractSettled { path: String, passed: bool },
+    ContractSettled {
+        path: String,
+        passed: bool,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        detail: String,
+    },
     /// The whole is being judged.
     #[serde(rename = "audit.started")]
     AuditStarted { round: u32, commit: Oid },
     /// It was judged.
     #[serde(rename = "audit.finished")]
     AuditFinished { round: u32, verdict: Verdict, findings: Vec<Finding> },
-    /// Findings go back to a slice.
+    /// Findings go back to a slice, or, with `contract`, what others need of that file, which it owns.
     #[serde(rename = "repair.started")]
-    RepairStarted { findings: Vec<Finding> },
-    /// What came of it.
+    RepairStarted {
+        findings: Vec<Finding>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        contract: Option<String>,
+    },
+    /// What came of it, where it did not land: the slice stands where it stood before.
     #[serde(rename = "repair.finished")]
-    RepairFinished { passed: bool },
+    RepairFinished {
+        passed: bool,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        detail: String,
+    },
     /// What a dead process left was put right.
     #[serde(rename = "recovery.performed")]
     RecoveryPerformed { actions: Vec<String> },

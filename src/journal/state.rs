@@ -1,6 +1,6 @@
 //! The state of a run: a function of its events, never stored.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::Serialize;
 
@@ -41,7 +41,33 @@ impl SliceState {
 
     /// The attempt that is under way.
     pub fn open_attempt(&self) -> Option<&Attempt> {
-        self.attempts.last().filter(|a| a.failed.is_none() && !self.phase.is_final())
+        let before = self.task.as_ref().map_or(0, |t| t.after);
+        let open = !self.phase.is_final() && self.waits_for().is_none();
+        self.attempts.last().filter(|a| open && a.failed.is_none() && a.n > before)
+    }
+
+    /// What it is set aside for.
+    pub fn waits_for(&self) -> Option<&Wait> {
+        self.waits.last().filter(|w| w.settled.is_none() && !self.phase.is_final())
+    }
+
+    /// What it promises is on the target, also while it changes one of its contracts there for others.
+    pub fn is_done(&self) -> bool {
+        self.phase.is_done() || self.task.is_some()
+    }
+
+    /// What counts in the task that it has for others: as of a slice that is begun with it. Without one, all that there is.
+    pub fn in_task(&self) -> Cow<'_, SliceState> {
+        let Some(task) = &self.task else { return Cow::Borrowed(self) };
+        Cow::Owned(SliceState {
+            base: None,
+            earlier: task.after,
+            counted: 0,
+            attempts: self.attempts.iter().filter(|a| a.n > task.after).cloned().collect(),
+            repairs: self.repairs.saturating_sub(task.repairs),
+            retried: Some(Retried { after: task.after, agent_ms: task.agent_ms, hint: None }),
+            ..self.clone()
+        })
     }
 
     /// The attempt that waits for a person.
@@ -64,6 +90,7 @@ impl SliceState {
     /// Why a person cannot have it begin anew, if that is so.
     pub fn not_to_retry(&self) -> Option<&'static str> {
         match self.phase {
+            _ if self.task.is_some() => Some("it has landed, and changes a contract for others"),
             Phase::Landed => Some("it has landed, and what has landed stays"),
             Phase::Redundant => Some("everything that it must bring holds already"),
             Phase::Pending => Some("it was not begun yet"),
@@ -295,6 +322,12 @@ pub struct SliceState {
     /// Where a person had it begin anew.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retried: Option<Retried>,
+    /// What it was set aside for, first to last; the last one may still be open.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<Wait>,
+    /// What it does for others on what has landed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
     /// Why it cannot go on.
     pub blocked: Option<(BlockReason, String)>,
     /// Why it was not needed.
@@ -318,6 +351,42 @@ pub struct Retried {
     pub agent_ms: u64,
     /// What the person says to whoever builds it.
     pub hint: Option<String>,
+}
+
+/// That a slice is set aside until the owner of a contract has changed it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Wait {
+    /// The id of the event that says so.
+    pub id: String,
+    /// The contract.
+    pub path: String,
+    /// Who owns it.
+    pub owner: SliceId,
+    /// The attempt that needs it.
+    pub attempt: u32,
+    /// What for, in the words of its agent.
+    pub reason: String,
+    /// What the attempt made; none where it goes on.
+    pub candidate: Option<Oid>,
+    /// Why the owner will not do it, once that is known.
+    pub lost: Option<String>,
+    /// What came of it: whether the owner has done it, and why not.
+    pub settled: Option<(bool, String)>,
+}
+
+/// The bounded task of a slice that is on the target: to change one of its contracts as others need it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Task {
+    /// The contract: all that it may write.
+    pub path: String,
+    /// The last attempt before it.
+    pub after: u32,
+    /// How long agents had worked until then, milliseconds.
+    pub agent_ms: u64,
+    /// How often the queue had given the slice back until then.
+    pub repairs: u32,
+    /// The merge as which it is on the target.
+    pub merge: Option<Merge>,
 }
 
 /// One attempt at a slice.
@@ -346,6 +415,12 @@ pub struct Attempt {
     pub violations: Vec<String>,
     /// Requests of its agent that were refused, each with its code and why.
     pub refused: Vec<(String, String)>,
+    /// The contract of another slice that its agent needs a change in, and what for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wants: Option<(String, String)>,
+    /// The needs of others that its agent was told, by the events that tell them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<String>,
     /// What it cost.
     pub cost: Cost,
 }

@@ -66,12 +66,14 @@ fn texts(kind: &mut Kind) -> Vec<&mut String> {
         | Kind::AttemptFailed { detail, .. }
         | Kind::MergeRepair { detail, .. }
         | Kind::MergeRedundant { detail, .. }
+        | Kind::ContractSettled { detail, .. }
+        | Kind::RepairFinished { detail, .. }
         | Kind::AmendmentRejected { detail, .. } => vec![detail],
         Kind::RunFinished { why, .. } => why.iter_mut().collect(),
         Kind::RecoveryPerformed { actions } => actions.iter_mut().collect(),
         Kind::ScopeViolation { paths } => paths.iter_mut().collect(),
         Kind::BaselineFinished { commands } => commands.iter_mut().flat_map(|c| &mut c.command).collect(),
-        Kind::AuditFinished { findings, .. } | Kind::RepairStarted { findings } => {
+        Kind::AuditFinished { findings, .. } | Kind::RepairStarted { findings, .. } => {
             findings.iter_mut().flat_map(|f| [&mut f.about, &mut f.text]).collect()
         }
         Kind::ControlRequested { action, by, hint } => {
@@ -87,9 +89,7 @@ fn texts(kind: &mut Kind) -> Vec<&mut String> {
         | Kind::MergeStarted { .. }
         | Kind::MergeLanded { .. }
         | Kind::ContractBlocked { .. }
-        | Kind::ContractSettled { .. }
         | Kind::AuditStarted { .. }
-        | Kind::RepairFinished { .. }
         | Kind::BudgetExceeded { .. }
         | Kind::IntentLockViolated { .. } => vec![],
     }
@@ -113,7 +113,7 @@ fn cut_lists(kind: &mut Kind, max: usize) {
             let rest = BaselineCommand { command: vec![more(left_out)], passed, duration_ms: 0 };
             commands.extend((left_out > 0).then_some(rest));
         }
-        Kind::AuditFinished { findings, .. } | Kind::RepairStarted { findings } => {
+        Kind::AuditFinished { findings, .. } | Kind::RepairStarted { findings, .. } => {
             let left_out = findings.len().saturating_sub(max);
             let cap = findings.iter().skip(max).map(|f| f.cap).min();
             findings.truncate(max);

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     base::{Oid, Point},
-    git::{self, Back, Head, Old, Paused, PausedKind, RefEdit, Repo, Scope, Signature, Swap},
+    git::{self, Back, Head, Old, Output, Paused, PausedKind, RefEdit, Repo, Scope, Signature, Swap},
     store::Store,
 };
 
@@ -31,6 +31,8 @@ pub struct Goal {
     pub tree: Oid,
     /// HEAD.
     pub head: Head,
+    /// Where HEAD was seen.
+    from: Head,
     /// What the reflog says; none where HEAD is not written at all.
     why: Option<String>,
     scope: Scope,
@@ -58,6 +60,8 @@ pub struct Done {
     pub rescue: Rescue,
     /// What came of the stash.
     pub stashed: Stashed,
+    /// What the hook said that git starts after a checkout; none where git starts none.
+    pub hook: Option<Output>,
 }
 
 /// Plans to give something up; touches nothing. `store` is that of the checkout.
@@ -94,9 +98,9 @@ pub fn perform(store: &Store, plan: &Plan) -> Result<Done, Refused> {
         return Err(git::Error::Locked { name: index.display().to_string(), why }.into());
     }
     let who = repo.identity(store.world.clock.now()).map_or_else(|_| store.otto(), |(_, committer)| committer);
-    let rescue = rescue::keep(store, &plan.paused, &plan.back)?;
+    let rescue = rescue::keep(store, &plan.paused, &[&plan.back.overwritten[..], &plan.back.kept].concat())?;
     faults.hit(Point::MendRescueAfter)?;
-    let mut stashed = Stashed::Nothing;
+    let (mut stashed, mut hook) = (Stashed::Nothing, None);
     if let Some(goal) = &plan.to {
         repo.go_back(&plan.back, goal.tree)?;
         faults.hit(Point::MendFilesAfter)?;
@@ -104,7 +108,12 @@ pub fn perform(store: &Store, plan: &Plan) -> Result<Done, Refused> {
             repo.refs().set_own("ORIG_HEAD", id, &who, goal.why.as_deref().unwrap_or_default())?;
         }
         if let Some(why) = &goal.why {
-            repo.refs().move_head(&goal.head, &who, why)?;
+            repo.refs().move_head(&goal.from, &goal.head, &who, why)?;
+        }
+        let moves = plan.paused.kind == PausedKind::Bisect && goal.why.is_some();
+        if let (true, Some(from), Some(to)) = (moves, goal.from.at(), goal.head.at()) {
+            let args = ["hook", "run", "--ignore-missing", "post-checkout", "--"];
+            hook = Some(repo.in_person(&[&args[..], &[&from.to_string(), &to.to_string(), "1"]].concat(), false)?);
         }
         faults.hit(Point::MendHeadAfter)?;
     }
@@ -124,6 +133,10 @@ pub fn perform(store: &Store, plan: &Plan) -> Result<Done, Refused> {
         };
     }
     faults.hit(Point::MendStashAfter)?;
+    if matches!(plan.paused.kind, PausedKind::Rebase | PausedKind::RebaseApply | PausedKind::Am) {
+        // Conflicts that nobody has resolved are forgotten; the others git knows how to resolve again.
+        repo.in_person(&["rerere", "clear"], false)?.ok()?;
+    }
     let gone = gone(repo, &plan.paused, plan.to.is_some())?;
     repo.remove_paused_files(&gone.files)?;
     faults.hit(Point::MendStateMid)?;
@@ -133,16 +146,14 @@ pub fn perform(store: &Store, plan: &Plan) -> Result<Done, Refused> {
         repo.refs().set_own("AUTO_MERGE", tree, &who, "autostash")?;
     }
     repo.remove_paused_files(gone.mark.as_slice())?;
-    Ok(Done { rescue, stashed })
+    Ok(Done { rescue, stashed, hook })
 }
 
 /// Where a checkout goes back to, as git would have it.
 fn goal(repo: &Repo, paused: &Paused) -> Result<Option<Goal>, Refused> {
     let now = repo.head()?;
-    let at = match &now {
-        Head::Branch(_, at) => *at,
-        Head::Detached(at) => Some(*at),
-    };
+    let at = now.at();
+    let from = now.clone();
     let unknown = |why: &str| {
         let (what, command) = (paused.kind.words(), paused.kind.abort());
         Refused::Unknown { what, why: why.into(), command }
@@ -173,7 +184,7 @@ fn goal(repo: &Repo, paused: &Paused) -> Result<Option<Goal>, Refused> {
             // Where HEAD was; after a death in between, where git has written that it was.
             let orig_head = if at == Some(id) { repo.paused_at().or(at) } else { at };
             let why = Some(format!("reset: moving to {to}"));
-            Goal { tree: tree(id)?, head: with(now, id), why, scope: Scope::Whole, orig_head }
+            Goal { tree: tree(id)?, head: with(now, id), from, why, scope: Scope::Whole, orig_head }
         }
         PausedKind::Rebase | PausedKind::RebaseApply => {
             let id = begun()?;
@@ -182,15 +193,19 @@ fn goal(repo: &Repo, paused: &Paused) -> Result<Option<Goal>, Refused> {
                 None => (Head::Detached(id), id.to_string()),
             };
             let why = Some(format!("rebase (abort): returning to {name}"));
-            Goal { tree: tree(id)?, head, why, scope: Scope::Whole, orig_head: None }
+            Goal { tree: tree(id)?, head, from, why, scope: Scope::Whole, orig_head: None }
         }
         PausedKind::Am => {
-            let id = begun()?;
             let why = Some("am --abort".into());
-            Goal { tree: tree(id)?, head: with(now, id), why, scope: Scope::Whole, orig_head: None }
+            let (tree, head) = match (paused.orig_head, now) {
+                // It began on a branch without a commit.
+                (None, Head::Branch(name, _)) => (repo.empty_tree()?, Head::Branch(name, None)),
+                (_, now) => (tree(begun()?)?, with(now, begun()?)),
+            };
+            Goal { tree, head, from, why, scope: Scope::Whole, orig_head: None }
         }
         PausedKind::Bisect => {
-            let from = tree(at.ok_or_else(|| unknown("HEAD has no commit"))?)?;
+            let left = tree(at.ok_or_else(|| unknown("HEAD has no commit"))?)?;
             let branch = match &paused.head_name {
                 Some(name) => {
                     Some((name.clone(), repo.refs().read(name)?.ok_or_else(|| unknown("that branch is gone"))?))
@@ -206,12 +221,12 @@ fn goal(repo: &Repo, paused: &Paused) -> Result<Option<Goal>, Refused> {
             // A bisection with --no-checkout has moved nothing.
             let moved = !repo.refs().own()?.contains_key("BISECT_HEAD");
             let why = moved.then(|| format!("checkout: moving from {} to {}", said(&now), said(&head)));
-            let tree = if moved { tree(id)? } else { from };
-            Goal { tree, head, why, scope: Scope::Since(from), orig_head: None }
+            let tree = if moved { tree(id)? } else { left };
+            Goal { tree, head, from, why, scope: Scope::Since(left), orig_head: None }
         }
         PausedKind::Unmerged => {
             let tree = at.map_or_else(|| repo.empty_tree(), tree)?;
-            Goal { tree, head: now, why: None, scope: Scope::Unmerged, orig_head: None }
+            Goal { tree, head: now, from, why: None, scope: Scope::Unmerged, orig_head: None }
         }
     };
     Ok(Some(goal))

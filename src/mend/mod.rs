@@ -1,7 +1,9 @@
 //! What git has left half done in a person's checkout, ended at their wish: everything that could be lost is kept first
-//! ([`rescue`]), then the checkout goes back to where it was ([`abort`]), as git's own `--abort` would have it go.
+//! ([`rescue`]), then the checkout goes back to where it was ([`abort`]), or on ([`go_on`]), as git's own `--abort` and
+//! `--continue` would have it go.
 
 pub mod abort;
+pub mod go_on;
 pub mod rescue;
 
 #[cfg(test)]
@@ -44,6 +46,17 @@ pub enum Refused {
     /// A bisection is left with a checkout, which overwrites nothing.
     #[error("going back would overwrite what you changed in {}", .0.join(", "))]
     Changed(Vec<String>),
+    /// There is still a conflict.
+    #[error("still in conflict: {}", .0.join(", "))]
+    Unresolved(Vec<String>),
+    /// Only a person can say what comes next.
+    #[error("how {what} goes on is yours to say")]
+    Yours {
+        /// What is under way.
+        what: &'static str,
+        /// git's own command.
+        command: &'static str,
+    },
     /// The folder of the checkout is gone.
     #[error("the folder of this checkout is not there: {0}")]
     NoFolder(String),
@@ -74,6 +87,11 @@ impl Explain for Refused {
                 Some(format!("{command}    (git itself; commit or copy first what it would overwrite)"))
             }
             Refused::Changed(_) => Some("git stash, then: git otto recover --abort".into()),
+            Refused::Unresolved(paths) => {
+                let first = paths.first().map(String::as_str).unwrap_or_default();
+                Some(format!("git add -- '{first}'    (once it is resolved; then: git otto recover --continue)"))
+            }
+            Refused::Yours { command, .. } => Some((*command).to_owned()),
             Refused::NoFolder(_) => Some("git worktree repair, or git worktree prune".into()),
             Refused::Git(git::Error::Locked { .. }) => {
                 Some("git otto recover    (says how old the lock file is)".into())

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Refused;
 use crate::{
     base::Oid,
-    git::{BString, Back, Mode, NewCommit, Old, Paused, RefEdit, Repo, Swap},
+    git::{BString, Mode, NewCommit, Old, Paused, RefEdit, Repo, Swap},
     store::{Store, names},
 };
 
@@ -21,9 +21,9 @@ pub struct Rescue {
 /// The sides of a conflict, as people say them.
 const SIDES: [&str; 4] = ["index", "base", "ours", "theirs"];
 
-/// Keeps HEAD, the index with every side of its conflicts, all files that are changed or in the way, every commit that git
-/// has written down, and git's own notes on what is under way. All refs are made at once.
-pub fn keep(store: &Store, paused: &Paused, back: &Back) -> Result<Rescue, Refused> {
+/// Keeps HEAD, the index with every side of its conflicts, these files (those that are changed or in the way), every commit
+/// that git has written down, and git's own notes on what is under way. All refs are made at once.
+pub fn keep(store: &Store, paused: &Paused, files: &[BString]) -> Result<Rescue, Refused> {
     let repo = &store.repo;
     let head = repo.refs().read("HEAD")?;
     let commit = |tree: Oid, what: &str| {
@@ -39,9 +39,8 @@ pub fn keep(store: &Store, paused: &Paused, back: &Back) -> Result<Rescue, Refus
             parts.insert((*side).to_owned(), commit(tree, side)?);
         }
     }
-    let files: Vec<BString> = back.overwritten.iter().chain(&back.kept).cloned().collect();
     if !files.is_empty() {
-        parts.insert("work".into(), commit(repo.keep_files(&files)?, "files")?);
+        parts.insert("work".into(), commit(repo.keep_files(files)?, "files")?);
     }
     let notes: Vec<_> = repo
         .paused_files()?

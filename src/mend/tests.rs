@@ -8,6 +8,8 @@ use std::{
     sync::Arc,
 };
 
+mod go_on;
+
 use super::{Refused, abort};
 use crate::{
     base::{Env, World},
@@ -89,6 +91,18 @@ const LOOK: &str = "
     find . -path ./.git -prune -o -type f -not -name .git -print | sort | xargs sha256sum
 ";
 
+/// Who works, when, and how.
+const SETTINGS: [(&str, &str); 8] = [
+    ("GIT_CONFIG_NOSYSTEM", "1"),
+    ("GIT_EDITOR", "true"),
+    ("GIT_AUTHOR_NAME", "A U Thor"),
+    ("GIT_AUTHOR_EMAIL", "author@example.com"),
+    ("GIT_COMMITTER_NAME", "C O Mitter"),
+    ("GIT_COMMITTER_EMAIL", "committer@example.com"),
+    ("GIT_AUTHOR_DATE", "1700000000 +0000"),
+    ("GIT_COMMITTER_DATE", "1700000000 +0000"),
+];
+
 struct Scene {
     dir: tempfile::TempDir,
     work: PathBuf,
@@ -115,7 +129,7 @@ impl Scene {
         let mut env = Env { cwd: self.work.clone(), home: Some(self.dir.path().into()), ..Env::default() };
         env.vars.insert("HOME".into(), self.dir.path().into());
         env.vars.insert("PATH".into(), std::env::var_os("PATH").unwrap());
-        env.git.insert("GIT_CONFIG_NOSYSTEM".into(), "1".into());
+        env.git.extend(SETTINGS.map(|(name, value)| (name.into(), value.into())));
         let repo = Repo::discover(&env).unwrap();
         let mut world = World::real(env).unwrap();
         if cfg!(feature = "faults") {
@@ -146,10 +160,8 @@ fn sh(dir: &Path, home: &Path, script: &str) -> String {
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap())
         .env("HOME", home)
-        .envs([("GIT_CONFIG_NOSYSTEM", "1"), ("LC_ALL", "C"), ("GIT_EDITOR", "true")])
-        .envs([("GIT_AUTHOR_NAME", "A U Thor"), ("GIT_AUTHOR_EMAIL", "author@example.com")])
-        .envs([("GIT_COMMITTER_NAME", "C O Mitter"), ("GIT_COMMITTER_EMAIL", "committer@example.com")])
-        .envs([("GIT_AUTHOR_DATE", "1700000000 +0000"), ("GIT_COMMITTER_DATE", "1700000000 +0000")])
+        .env("LC_ALL", "C")
+        .envs(SETTINGS)
         .output()
         .unwrap();
     String::from_utf8_lossy(&out.stdout).into_owned()

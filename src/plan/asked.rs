@@ -10,8 +10,9 @@ use crate::{
         state::{CANCEL, FIRST, PAUSE, Phase, RESUME, RETRY, Request, RunState, SKIP},
     },
     plan::{
+        contracts,
         model::{Plan, blocks, current},
-        schedule::{self, Busy},
+        schedule::{self, Busy, Stop},
     },
 };
 
@@ -76,9 +77,18 @@ pub fn judge(plan: &Plan, state: &RunState, busy: &Busy, request: &Request) -> A
                 if let Some(held) = state.held.get(slice) {
                     return Err(format!("it is already {}", held.words()));
                 }
-                done(if busy.has(slice) { "paused once its step has ended" } else { "paused" }.into())
+                done(if busy.building.contains(slice) { "paused once its step has ended" } else { "paused" }.into())
             }
-            FIRST => open(phase).map_err(String::from).and_then(|()| done("comes first".into())),
+            FIRST => {
+                open(phase)?;
+                let waits = |dep: &&SliceId| !current(plan, state, dep).is_done();
+                let needs = plan.spec.slice(slice).into_iter().flat_map(|s| &s.deps).find(waits);
+                done(match (busy.lane.get(slice), needs) {
+                    (Some(_), _) => "comes first where it is tested again: it is under test already".into(),
+                    (None, Some(dep)) => format!("comes first once `{dep}` has landed"),
+                    (None, None) => "comes first".into(),
+                })
+            }
             CANCEL | SKIP => {
                 open(phase)?;
                 if action == SKIP && busy.has(slice) {
@@ -117,8 +127,8 @@ pub fn facts(plan: &Plan, state: &RunState, request: &Request, answer: &Answer) 
             let (reason, detail) = (AttemptFailure::Agent, detail.clone());
             facts.push(fact(Some(open.n), Kind::AttemptFailed { reason, detail, commit: None, diff: None }));
         }
-        let (reason, detail) = (BlockReason::Skipped, detail.clone());
-        facts.push(fact(None, Kind::SliceBlocked { reason, detail }));
+        let stop = Stop { reason: BlockReason::Skipped, detail: detail.clone(), over: None };
+        facts.extend(contracts::stopped(plan, state, slice, stop));
     }
     facts
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 pub mod contracts;
 pub mod integrate;
 pub mod lane;
+pub mod needs;
 
 pub use crate::store::run::Limits;
 use crate::{
@@ -44,7 +45,7 @@ impl Plan {
     /// The code that the product holds where a run has come to that state: that of slices that are done, and of others what
     /// was known before.
     pub fn carried(&self, state: &RunState) -> Vec<FileBlock> {
-        let done = |id: &SliceId| self.spec.slice(id).is_some() && current(self, state, id).phase.is_done();
+        let done = |id: &SliceId| self.spec.slice(id).is_some() && current(self, state, id).is_done();
         let now = self.spec.files.iter().filter(|f| done(&f.slice));
         now.chain(self.known.iter().filter(|f| !done(&f.slice))).cloned().collect()
     }
@@ -100,6 +101,8 @@ static NOTHING: SliceState = SliceState {
     repairs: 0,
     landing: None,
     retried: None,
+    waits: Vec::new(),
+    task: None,
     blocked: None,
     redundant: None,
     cost: Cost { usd_micros: 0, input_tokens: 0, output_tokens: 0 },
@@ -151,11 +154,9 @@ pub fn generation(spec: &Spec, slice: &Slice) -> Sha256 {
 pub fn refusals(spec: &Spec) -> Vec<String> {
     let unrunnable = |c: &Check| match c.kind.is_unwritten() {
         Some(what) => Some(format!("check `{}` is not written yet: {}", c.id, text::one_line(what, 200))),
-        None => (!c.kind.is_runnable()).then(|| format!("check `{}` is of kind `{}`", c.id, c.kind.name())),
+        None => (!c.kind.is_runnable()).then(|| format!("check `{}` is of kind `{}`, with steps", c.id, c.kind.name())),
     };
-    let mut out: Vec<String> = spec.checks().filter_map(|(_, c)| unrunnable(c)).collect();
-    out.extend(spec.services.iter().map(|s| format!("service `{}` would have to be started", s.id)));
-    out
+    spec.checks().filter_map(|(_, c)| unrunnable(c)).collect()
 }
 
 /// The requirements that a check proves: its own list, or all of its slice's.

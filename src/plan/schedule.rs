@@ -11,7 +11,10 @@ use crate::{
         event::{AttemptFailure, BlockReason},
         state::{Phase, RunState, SliceState},
     },
-    plan::model::{Plan, current, lane::Entries, ordered},
+    plan::{
+        contracts,
+        model::{Plan, current, lane::Entries, ordered},
+    },
     spec::model::Slice,
     store::run::Limits,
 };
@@ -46,6 +49,10 @@ pub enum Step {
     Block(SliceId, Stop),
     /// Build a slice, from its first or its next attempt on.
     Build(SliceId),
+    /// Have a slice that is on the target change a contract of its own as others need it.
+    Ask(SliceId, String),
+    /// Have a slice go on that waited for the owner of a contract; with why it does not get what it waited for, if so.
+    Settle(SliceId, Option<String>),
     /// Judge the whole.
     Audit,
     /// Say how it ended.
@@ -100,22 +107,33 @@ pub fn next(plan: &Plan, state: &RunState, busy: &Busy) -> Vec<Step> {
         if busy.has(&slice.id) {
             continue;
         }
-        let dep = |wanted: fn(Phase) -> bool| slice.deps.iter().find(|d| wanted(current(plan, state, d).phase));
+        let dep = |wanted: fn(&SliceState) -> bool| slice.deps.iter().find(|d| wanted(current(plan, state, d)));
+        let dep_blocked = dep(|d| d.phase == Phase::Blocked);
         match now.phase {
             Phase::Pending | Phase::Building | Phase::Checking => {
-                if let Some(dep) = dep(|p| p == Phase::Blocked) {
+                if let Some(dep) = dep_blocked {
                     let stop = Stop::new(BlockReason::DepBlocked, format!("`{dep}` is blocked"));
+                    steps.push(Step::Block(slice.id.clone(), stop));
+                } else if let Some(wait) = now.waits_for() {
+                    // Two who wait for one owner have it asked once.
+                    let step = contracts::next(plan, state, busy, &slice.id, wait);
+                    let again = |s: &Step| matches!((s, &step), (Step::Ask(a, _), Some(Step::Ask(b, _))) if a == b);
+                    if !steps.iter().any(again) {
+                        steps.extend(step);
+                    }
+                } else if contracts::is_unneeded(plan, state, &slice.id) {
+                    let stop = Stop::new(BlockReason::Contract, "nobody waits for it any more".into());
                     steps.push(Step::Block(slice.id.clone(), stop));
                 } else if let Some(stop) = stop(plan, state, now).or_else(|| unpaid(plan, state, slice, now)) {
                     steps.push(Step::Block(slice.id.clone(), stop));
-                } else if free > 0 && !state.held.contains_key(&slice.id) && dep(|p| !p.is_done()).is_none() {
+                } else if free > 0 && !state.held.contains_key(&slice.id) && dep(|d| !d.is_done()).is_none() {
                     free -= 1;
                     steps.push(Step::Build(slice.id.clone()));
                 }
             }
             // What it was built on was replaced, and that came to nothing.
             Phase::Eligible | Phase::Merging => {
-                if let Some(dep) = dep(|p| p == Phase::Blocked) {
+                if let Some(dep) = dep_blocked {
                     let stop = Stop::new(BlockReason::DepBlocked, format!("`{dep}` is blocked"));
                     steps.push(Step::Block(slice.id.clone(), stop));
                 }
@@ -133,7 +151,12 @@ pub fn next(plan: &Plan, state: &RunState, busy: &Busy) -> Vec<Step> {
 /// Whether a slice must stop before its next attempt, and why. In order: the same change twice, its cost, the run's
 /// cost, its wall time, scope, attempts.
 pub fn stop(plan: &Plan, state: &RunState, slice: &SliceState) -> Option<Stop> {
-    let limits = &plan.limits;
+    let (limits, slice) = (&plan.limits, &*slice.in_task());
+    let asks_money = slice.task.is_some() && slice.attempts.is_empty();
+    let goes_on = slice.waits.last().is_some_and(|w| w.settled.is_some()) && slice.open_attempt().is_some();
+    if asks_money || goes_on {
+        return spent(limits, state, slice);
+    }
     if slice.counted >= limits.attempts && slice.counting().next().is_none() {
         let text = format!("{} attempts ended with an amendment that the agent asked for", slice.counted);
         return Some(Stop::new(BlockReason::Attempts, text));
@@ -184,8 +207,8 @@ pub fn used(plan: &Plan, state: &RunState, slice: &SliceState) -> Vec<Over> {
     let limits = &plan.limits;
     let of = |what, limit: u64, used: u64| Over { what, limit, used };
     let mut out = vec![
-        of(ATTEMPTS, limits.attempts.into(), own_attempts(slice).into()),
-        of(Limits::SLICE_WALL, limits.slice_wall_s, slice.worked_ms() / 1000),
+        of(ATTEMPTS, limits.attempts.into(), own_attempts(&slice.in_task()).into()),
+        of(Limits::SLICE_WALL, limits.slice_wall_s, slice.in_task().worked_ms() / 1000),
     ];
     out.extend(limits.slice_usd_micros.map(|limit| of(Limits::SLICE_USD, limit, slice.cost.usd_micros)));
     out.extend(limits.run_usd_micros.map(|limit| of(Limits::RUN_USD, limit, state.cost.usd_micros)));
@@ -211,7 +234,7 @@ pub fn spent(limits: &Limits, state: &RunState, slice: &SliceState) -> Option<St
 fn unpaid(plan: &Plan, state: &RunState, slice: &Slice, now: &SliceState) -> Option<Stop> {
     let used = state.cost.usd_micros;
     let limit = plan.limits.run_usd_micros.filter(|limit| used >= *limit)?;
-    let begun = !now.attempts.is_empty() || plan.spec.files.iter().any(|f| f.slice == slice.id);
+    let begun = now.task.is_some() || !now.attempts.is_empty() || plan.spec.files.iter().any(|f| f.slice == slice.id);
     let text = || format!("the run cost {} of {}", dollars(used), dollars(limit));
     (!begun).then(|| Stop::over(Limits::RUN_USD, limit, used, text()))
 }

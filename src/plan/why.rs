@@ -3,15 +3,16 @@
 use serde::Serialize;
 
 use super::{
-    model::{Plan, current, ordered},
+    model::{Plan, current, needs::of_owner},
     schedule::{Over, used},
+    turns::in_turn,
 };
 use crate::{
     base::{Oid, SliceId, Timestamp},
     checks::model::Cause,
     journal::{
         event::{AttemptFailure, BlockReason},
-        state::{CheckResult, Held, Phase, RunState, SliceState},
+        state::{CheckResult, Held, Merge, Phase, RunState, SliceState},
     },
     spec::model::Slice,
 };
@@ -60,6 +61,24 @@ pub enum Because {
         phase: Phase,
         /// The slices at the root of it, where that one is blocked for the sake of others.
         root: Vec<SliceId>,
+    },
+    /// It is set aside until the owner of a contract has changed it.
+    Awaits {
+        /// The contract.
+        path: String,
+        /// Who owns it.
+        owner: SliceId,
+        /// Where that one stands.
+        phase: Phase,
+        /// What for, in the words of its agent.
+        reason: String,
+    },
+    /// It is on the target, and changes a contract of its own there for others.
+    Serves {
+        /// The contract.
+        path: String,
+        /// Who waits for it.
+        slices: Vec<SliceId>,
     },
     /// Its last attempt failed.
     Failed {
@@ -117,6 +136,13 @@ pub enum Because {
         provider: String,
         /// Since when.
         since: Option<Timestamp>,
+    },
+    /// An agent was at work on it when whoever ran it stopped: that attempt begins anew.
+    BrokenOff {
+        /// Which attempt.
+        attempt: u32,
+        /// Who made it.
+        provider: String,
     },
     /// It waits for a person who builds it by hand.
     ByHand {
@@ -188,28 +214,65 @@ pub enum Next {
     Run,
 }
 
+/// What is known of a run where its slices are explained.
+#[derive(Clone, Copy)]
+pub struct Sight<'a> {
+    /// The version that it works on.
+    pub plan: &'a Plan,
+    /// What its journals say.
+    pub state: &'a RunState,
+    /// What becomes of it.
+    pub standing: Standing,
+    /// Where its target is: what is tested on something else is not under test any more.
+    pub tips: &'a [Oid],
+}
+
 /// Explains where a slice of the plan stands.
-pub fn why(plan: &Plan, state: &RunState, slice: &Slice, standing: Standing) -> Why {
+pub fn why(seen: Sight<'_>, slice: &Slice) -> Why {
+    let Sight { plan, state, standing, .. } = seen;
     let now = current(plan, state, &slice.id);
     let phase = now.phase;
     let mut because = match phase {
         Phase::Landed => landed(now),
         Phase::Redundant => vec![Because::Redundant { why: now.redundant.clone().unwrap_or_default() }],
-        Phase::Blocked => blocked(plan, state, slice, now),
-        Phase::Eligible | Phase::Merging => queued(plan, state, slice, now),
-        Phase::Pending | Phase::Building | Phase::Checking => open(plan, state, slice, now),
+        Phase::Blocked => serves(plan, state, slice, now).into_iter().chain(blocked(plan, state, slice, now)).collect(),
+        Phase::Eligible | Phase::Merging => keeps(seen, slice),
+        Phase::Pending | Phase::Building | Phase::Checking => {
+            let mut out = keeps(seen, slice);
+            out.extend(attempt(now));
+            out
+        }
     };
     if !phase.is_done() {
         let limits: Vec<Over> = used(plan, state, now).into_iter().filter(|over| over.used > 0).collect();
         because.extend((!limits.is_empty()).then_some(Because::Used { limits }));
     }
-    if !phase.is_final() && state.finished.is_none() {
-        because.splice(0..0, people(state, &slice.id));
-    }
     if because.is_empty() {
         because.push(Because::Ready);
     }
     Why { slice: slice.id.clone(), phase, because, next: next(plan, state, slice, now, standing) }
+}
+
+/// What keeps a slice that is still to land, as things are now.
+pub(super) fn keeps(seen: Sight<'_>, slice: &Slice) -> Vec<Because> {
+    let now = current(seen.plan, seen.state, &slice.id);
+    let mut out: Vec<Because> = serves(seen.plan, seen.state, slice, now).into_iter().collect();
+    if seen.state.finished.is_none() {
+        out.extend(people(seen.state, &slice.id));
+    }
+    out.extend(needs(seen.plan, seen.state, slice));
+    match now.phase {
+        Phase::Eligible | Phase::Merging => out.push(queued(seen, slice, now)),
+        _ => out.extend(open(seen, slice, now)),
+    }
+    out
+}
+
+/// That it changes a contract on the target for others, where it does.
+fn serves(plan: &Plan, state: &RunState, slice: &Slice, now: &SliceState) -> Option<Because> {
+    let path = now.task.as_ref()?.path.clone();
+    let slices = of_owner(plan, state, &slice.id).into_iter().map(|(s, _)| s.id.clone()).collect();
+    Some(Because::Serves { path, slices })
 }
 
 fn landed(now: &SliceState) -> Vec<Because> {
@@ -245,63 +308,71 @@ fn people(state: &RunState, slice: &SliceId) -> Vec<Because> {
     of_run.chain(of_slice).chain(asked).collect()
 }
 
-/// The slices whose merges under test a commit contains, first to last.
-fn beneath(plan: &Plan, state: &RunState, commit: Oid) -> Vec<SliceId> {
+/// The slices whose merges a commit contains that are not on the target, first to last, and what they stand on.
+pub(super) fn beneath(plan: &Plan, state: &RunState, commit: Oid) -> (Vec<SliceId>, Oid) {
     let merging = |s: &&Slice| current(plan, state, &s.id).phase == Phase::Merging;
     let mut left: Vec<&Slice> = plan.spec.slices.iter().filter(merging).collect();
     let (mut at, mut out) = (commit, Vec::new());
-    let merge = |s: &&Slice| current(plan, state, &s.id).merge.clone();
+    let merge = |s: &&Slice| current(plan, state, &s.id).merge.as_ref();
     while let Some(i) = left.iter().position(|s| merge(s).is_some_and(|m| m.commit == at)) {
         let slice = left.remove(i);
         out.insert(0, slice.id.clone());
         at = merge(&slice).map_or(at, |m| m.tip);
     }
-    out
+    (out, at)
 }
 
-fn queued(plan: &Plan, state: &RunState, slice: &Slice, now: &SliceState) -> Vec<Because> {
-    let waits = |s: &&&Slice| {
-        let queued = matches!(current(plan, state, &s.id).phase, Phase::Eligible | Phase::Merging);
-        queued && !state.held.contains_key(&s.id)
-    };
-    let all = ordered(plan, state);
-    let before = all.iter().take_while(|s| s.id != slice.id).filter(waits);
-    let mut out = needs(plan, state, slice);
-    if let Some(merge) = now.merge.as_ref().filter(|_| now.phase == Phase::Merging) {
-        let after = beneath(plan, state, merge.tip);
-        out.push(Because::Testing { commit: merge.commit, on: merge.tip, after });
-        return out;
+/// The merge of a slice that is under test, with the slices that it stands on.
+pub(super) fn under_test<'a>(seen: Sight<'a>, now: &'a SliceState) -> Option<(&'a Merge, Vec<SliceId>)> {
+    let at_work = now.phase == Phase::Merging && seen.standing == Standing::AtWork;
+    let merge = now.merge.as_ref().filter(|_| at_work)?;
+    let (after, on) = beneath(seen.plan, seen.state, merge.tip);
+    seen.tips.contains(&on).then_some((merge, after))
+}
+
+fn queued(seen: Sight<'_>, slice: &Slice, now: &SliceState) -> Because {
+    if let Some((merge, after)) = under_test(seen, now) {
+        return Because::Testing { commit: merge.commit, on: merge.tip, after };
     }
-    out.push(Because::Queued { behind: before.map(|s| s.id.clone()).collect() });
-    out
+    let behind = in_turn(seen).into_iter().take_while(|s| s.id != slice.id);
+    let waits = |s: &&Slice| {
+        let queued = matches!(current(seen.plan, seen.state, &s.id).phase, Phase::Eligible | Phase::Merging);
+        queued && !seen.state.held.contains_key(&s.id)
+    };
+    Because::Queued { behind: behind.filter(waits).map(|s| s.id.clone()).collect() }
 }
 
-fn open(plan: &Plan, state: &RunState, slice: &Slice, now: &SliceState) -> Vec<Because> {
-    let mut out = needs(plan, state, slice);
+fn open(seen: Sight<'_>, slice: &Slice, now: &SliceState) -> Option<Because> {
+    let Sight { plan, state, standing, .. } = seen;
+    if let Some(wait) = now.waits_for() {
+        let phase = current(plan, state, &wait.owner).phase;
+        let (path, owner, reason) = (wait.path.clone(), wait.owner.clone(), wait.reason.clone());
+        return Some(Because::Awaits { path, owner, phase, reason });
+    }
     if let Some(open) = now.open_attempt().filter(|_| state.finished.is_none()) {
-        out.push(match now.by_hand() {
-            Some(_) => Because::ByHand { attempt: open.n },
-            None => Because::AtWork { attempt: open.n, provider: open.provider.clone(), since: open.began },
+        let (attempt, provider) = (open.n, open.provider.clone());
+        return Some(match now.by_hand() {
+            Some(_) => Because::ByHand { attempt },
+            None if standing == Standing::AtWork => Because::AtWork { attempt, provider, since: open.began },
+            None => Because::BrokenOff { attempt, provider },
         });
     }
     let building = |s: &&Slice| matches!(current(plan, state, &s.id).phase, Phase::Building | Phase::Checking);
     let busy = plan.spec.slices.iter().filter(building).count();
-    if out.is_empty() && now.phase == Phase::Pending && busy >= plan.limits.jobs.max(1) as usize {
-        out.push(Because::NoPlace { jobs: plan.limits.jobs.max(1) });
-    }
-    out.extend(attempt(now));
-    out
+    let jobs = plan.limits.jobs.max(1);
+    let free = now.phase == Phase::Pending && needs(plan, state, slice).is_empty();
+    (free && standing == Standing::AtWork && busy >= jobs as usize).then_some(Because::NoPlace { jobs })
 }
 
 /// The slices that it needs and that are not on the target.
 fn needs(plan: &Plan, state: &RunState, slice: &Slice) -> Vec<Because> {
     let mut out = Vec::new();
     for dep in &slice.deps {
-        let phase = current(plan, state, dep).phase;
-        if !phase.is_done() {
+        let now = current(plan, state, dep);
+        if !now.is_done() {
             let mut root = roots(plan, state, dep);
             root.retain(|id| id != dep);
-            out.push(Because::Needs { slice: dep.clone(), phase, root });
+            out.push(Because::Needs { slice: dep.clone(), phase: now.phase, root });
         }
     }
     out
@@ -363,10 +434,15 @@ fn next(plan: &Plan, state: &RunState, slice: &Slice, now: &SliceState, standing
             Standing::Finished => Next::Run,
         };
     }
-    let slices = roots(plan, state, &slice.id);
+    let mut slices = roots(plan, state, &slice.id);
+    // Whoever owns what it waited for comes first, where that one is blocked itself.
+    let owner = now.waits.last().map(|w| &w.owner).filter(|id| current(plan, state, id).phase == Phase::Blocked);
+    if let Some(owner) = owner.filter(|id| !slices.contains(id)) {
+        slices.insert(0, owner.clone());
+    }
     let fits = |id: &SliceId| {
         let why = current(plan, state, id).blocked.as_ref().map(|(reason, _)| *reason);
-        !matches!(why, Some(BlockReason::BaseUnfit | BlockReason::Unknown | BlockReason::Contract))
+        !matches!(why, Some(BlockReason::BaseUnfit))
     };
     match slices.iter().all(fits) && !slices.is_empty() {
         true => Next::Retry { slices },

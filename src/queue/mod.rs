@@ -85,8 +85,7 @@ impl Queue<'_> {
         };
         let repo = self.gate.repo();
         let makers = self.gate.log.read(|state| integrate::makers(self.plan, state));
-        let (plan, makers) = (self.plan, &makers);
-        let both = Integration { repo, plan, makers, slice: &slice.id, tip: on, candidate };
+        let both = Integration::new(repo, self.plan, makers, &slice.id, on, candidate);
         let merged = match both.merge()? {
             Merged::Clean(tree) => tree,
             Merged::Conflict(paths) => {
@@ -177,7 +176,7 @@ impl Queue<'_> {
 
     /// Whether a slice is on the target, or will be once those `ahead` have landed.
     fn is_done(&self, state: &RunState, ahead: &[SliceId], id: &SliceId) -> bool {
-        ahead.contains(id) || current(self.plan, state, id).phase.is_done()
+        ahead.contains(id) || current(self.plan, state, id).is_done()
     }
 
     /// The checks due on an integrated tree: the slice's, those of every landed slice that owns a touched path, the probes of

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::{
     Agent, Amendment, Asked, Attempt, Blocked, Built, BuiltBy, Checked, Diffstat, Evidence, Failed, HowTo, Landed,
-    Missing, MissingSlice, NO_MODEL, Packet, Proof, Proven, Recovery, SCHEMA, Target,
+    Missing, MissingSlice, NO_MODEL, Packet, Proof, Proven, Recovery, SCHEMA, Target, Waited,
 };
 use super::words;
 use crate::{
@@ -175,7 +175,15 @@ fn built(slice: &Slice, now: &SliceState) -> Built {
         violations: a.violations.clone(),
         cost: a.cost,
     });
+    let waits = now.waits.iter().map(|w| Waited {
+        path: w.path.clone(),
+        owner: w.owner.clone(),
+        attempt: w.attempt,
+        reason: w.reason.clone(),
+        done: w.settled.as_ref().map(|(passed, _)| *passed),
+    });
     Built {
+        waits: waits.collect(),
         id: slice.id.clone(),
         title: slice.title.clone(),
         phase: now.phase,

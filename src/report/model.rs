@@ -240,6 +240,24 @@ pub struct Built {
     pub redundant: Option<String>,
     /// Why it cannot go on, if it cannot.
     pub blocked: Option<Blocked>,
+    /// What it was set aside for, first to last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<Waited>,
+}
+
+/// That a slice was set aside until the owner of a contract changed it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Waited {
+    /// The contract.
+    pub path: String,
+    /// Who owns it.
+    pub owner: SliceId,
+    /// The attempt that needed it.
+    pub attempt: u32,
+    /// What for, in the words of its agent.
+    pub reason: String,
+    /// Whether the owner has done it; none while that is open.
+    pub done: Option<bool>,
 }
 
 /// One attempt at a slice.

@@ -6,7 +6,7 @@ use crate::{
     checks::model::{Cause, Check, CheckKind, Gate},
     journal::{
         event::{AttemptFailure, BlockReason, Cost, Verdict},
-        state::{Attempt, Audit, CheckResult, Finished, Merge, Phase, RunState, SliceState, Started},
+        state::{Attempt, Audit, CheckResult, Finished, Merge, Phase, RunState, SliceState, Started, Wait},
     },
     plan::model::Plan,
     report::model::{Amendment, Diffstat, Proven},
@@ -154,6 +154,16 @@ fn partial(plan: &Plan) -> RunState {
             SliceState {
                 phase: Phase::Blocked,
                 attempts: vec![astray(1), astray(2)],
+                waits: vec![Wait {
+                    id: "w-9".into(),
+                    path: "src/`front`.js".into(),
+                    owner: "front".parse().unwrap(),
+                    attempt: 1,
+                    reason: "a form that it can send".into(),
+                    candidate: None,
+                    lost: None,
+                    settled: Some((true, String::new())),
+                }],
                 blocked: Some((BlockReason::Scope, "3 attempts in a row changed README.md".into())),
                 cost: Cost { usd_micros: 240_000, ..Cost::default() },
                 ..SliceState::default()
@@ -363,6 +373,7 @@ fn hostile_texts_change_no_structure() {
     let mut state = partial(&plan);
     for s in state.slices.values_mut() {
         s.blocked.iter_mut().for_each(|b| b.1 = evil.into());
+        s.waits.iter_mut().for_each(|w| (w.path, w.reason) = (evil.into(), evil.into()));
         for a in &mut s.attempts {
             a.provider = evil.into();
             a.failed.iter_mut().for_each(|f| f.1 = evil.into());

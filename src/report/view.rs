@@ -6,7 +6,7 @@ use minijinja::{Environment, Value, syntax::SyntaxConfig, value::Serde};
 use serde::Serialize;
 
 use super::{
-    model::{Agent, Amendment, Attempt, Built, Checked, Evidence, Landed, Packet, Picture, Proof, Proven},
+    model::{Agent, Amendment, Attempt, Built, Checked, Evidence, Landed, Packet, Picture, Proof, Proven, Waited},
     words,
 };
 use crate::{
@@ -280,7 +280,25 @@ struct SliceView<'a> {
     deps: Vec<&'a str>,
     checks: Vec<CheckView<'a>>,
     attempts: Vec<AttemptView<'a>>,
+    waits: Vec<WaitView<'a>>,
     note: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct WaitView<'a> {
+    w: &'a Waited,
+    came_of_it: &'static str,
+}
+
+impl<'a> WaitView<'a> {
+    fn new(w: &'a Waited) -> WaitView<'a> {
+        let came_of_it = match w.done {
+            Some(true) => "done",
+            Some(false) => "not done",
+            None => "open",
+        };
+        WaitView { w, came_of_it }
+    }
 }
 
 #[derive(Serialize)]
@@ -338,6 +356,7 @@ impl<'a> SliceView<'a> {
             deps: s.deps.iter().map(|d| d.as_str()).collect(),
             checks: own.map(CheckView::new).collect(),
             attempts: s.attempts.iter().map(AttemptView::new).collect(),
+            waits: s.waits.iter().map(WaitView::new).collect(),
             note: note.filter(|n| !n.is_empty()),
         }
     }

@@ -1,6 +1,7 @@
 //! How the programs of a run are confined, whoever starts them.
 
 use std::{
+    fmt,
     path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
@@ -19,6 +20,16 @@ pub enum Network {
     Agents,
     /// Nobody.
     None,
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Network::All => "all",
+            Network::Agents => "agents",
+            Network::None => "none",
+        })
+    }
 }
 
 impl FromStr for Network {

@@ -29,7 +29,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 pub use around::{Network, Sandbox, Whose};
-pub use probe::{Available, INSTALL, Landlock, probe, probe_with};
+pub use probe::{Available, INSTALL, Landlock, probe};
 pub use rules::Rules;
 pub use tools::tool_paths;
 

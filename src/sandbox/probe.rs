@@ -56,19 +56,10 @@ impl Landlock {
     }
 }
 
-/// Tries each level once; some ten milliseconds. To be kept as long as the process lives.
+/// Tries each level once, with this program as the supervisor; some ten milliseconds. To be kept as long as the process
+/// lives.
 pub async fn probe(world: &World) -> Available {
-    match std::env::current_exe() {
-        Ok(supervisor) => probe_with(world, supervisor).await,
-        Err(e) => {
-            let why = format!("this program does not find itself: {e}");
-            Available { bubblewrap: Err(why.clone()), landlock: Err(why), supervisor: "git-otto".into() }
-        }
-    }
-}
-
-/// The same with another program as the supervisor.
-pub async fn probe_with(world: &World, supervisor: PathBuf) -> Available {
+    let supervisor = world.program.clone();
     if cfg!(not(target_os = "linux")) {
         let why = "this system has none: it is for Linux";
         return Available { bubblewrap: Err(why.into()), landlock: Err(why.into()), supervisor };
@@ -107,7 +98,7 @@ async fn bubblewrap(world: &World, supervisor: &Path, trial: &Trial) -> Result<P
 }
 
 /// A folder with something to hide.
-struct Trial(tempfile::TempDir);
+struct Trial(scratch::Folder);
 
 impl Trial {
     fn new() -> std::io::Result<Trial> {

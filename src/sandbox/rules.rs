@@ -1,6 +1,7 @@
 //! What one confined program may do, and what that means for the places of this machine.
 
 use std::{
+    collections::BTreeMap,
     io,
     path::{Path, PathBuf},
 };
@@ -61,7 +62,13 @@ impl Rules {
         let given = given.chain(self.read.iter().chain(&resolver).map(|p| (p, Access::Read)));
         let given = given.chain(self.write.iter().chain([&self.tmp]).map(|p| (p, Access::Write)));
         let (mut places, mut links) = (Vec::new(), Vec::new());
+        // Most of what is hidden or shown would lie in folders that are not there: each of those is looked for once.
+        let mut known = BTreeMap::new();
         for (path, access) in given {
+            let folder = path.parent().unwrap_or(path);
+            if !*known.entry(folder).or_insert_with(|| folder.exists()) || !path.exists() {
+                continue;
+            }
             let Ok(real) = path.canonicalize() else { continue };
             if real.to_str().is_none() {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} is not UTF-8", real.display())));

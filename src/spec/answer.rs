@@ -158,12 +158,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be_run_and_another_kind_are_not_offered() {
-        let schema = answer_schema(Some(ProjectKind::Cli), &["cli_probe"], &["services", "contracts"]);
+        let schema = answer_schema(Some(ProjectKind::Cli), &["cli_probe"], &["services"]);
         let text = schema.to_string();
-        for word in ["pytest", "browser", "services", "contracts", "sha256", "structure.webapp", "allOf\":[]"] {
+        for word in ["pytest", "browser", "services", "sha256", "structure.webapp", "allOf\":[]"] {
             assert!(!text.contains(word), "{word} in {text}");
         }
-        assert!(text.contains("structure.cli") && text.contains("stdout_matches"));
+        assert!(text.contains("contracts") && text.contains("structure.cli") && text.contains("stdout_matches"));
         let check = json!({"id": "c", "kind": "cli_probe", "shell": "true"});
         let mut spec = json!({
             "title": "T", "project_kind": "cli", "structure": {"entrypoint": "./t", "commands": [{"name": "t", "summary": "s"}]},

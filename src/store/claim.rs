@@ -55,7 +55,7 @@ pub(super) enum Set {
     /// It is as wanted.
     Done,
     /// Somebody else owns the run there.
-    Theirs(There),
+    Theirs(Box<There>),
     /// What this owner had there is gone: somebody took the run over, and has given it back since.
     Gone,
 }
@@ -101,7 +101,7 @@ impl Claim {
     pub fn renew(&self, mine: Oid) -> Result<Option<Tenure>> {
         let set = self.set(&mut self.at(), Some(mine));
         let (theirs, tenure) = match set {
-            Ok(Set::Theirs((theirs, tenure))) => (Some(theirs), tenure),
+            Ok(Set::Theirs(there)) => (Some(there.0), there.1),
             Ok(Set::Gone) => (None, None),
             Ok(Set::Done) | Err(_) => return Ok(None),
         };
@@ -139,6 +139,14 @@ impl Claim {
             // Whoever takes it up finds that this process is gone, or that it has been silent.
             let _ = self.set(&mut at, None);
         }
+    }
+
+    /// That the remote goes on saying that this machine runs it, since it could not be told that it was given back.
+    pub fn still_there(&self) -> Option<String> {
+        let at = self.at();
+        let why = at.trouble.as_ref().filter(|_| at.last.is_some())?;
+        let remote = one_line(&self.remote, 100);
+        Some(format!("{remote} could not be told that this machine has given {} back: {why}", self.run))
     }
 
     /// Takes the run over there from whoever is known to have it.
@@ -214,7 +222,7 @@ impl Claim {
                 // It is what it was expected to be: the remote does not want it.
                 _ if oid == *last => return Err(told),
                 Some((oid, Some(t))) if t.nonce == self.nonce => *last = Some(oid),
-                Some(theirs) => return Ok(Set::Theirs(theirs)),
+                Some(theirs) => return Ok(Set::Theirs(Box::new(theirs))),
                 None if new.is_none() => return Ok(Set::Done),
                 None if last.is_some_and(|oid| self.is_mine(oid)) => return Ok(Set::Gone),
                 None => *last = None,

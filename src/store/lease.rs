@@ -12,6 +12,7 @@
 
 use std::{
     fmt,
+    os::unix::fs::MetadataExt as _,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -23,7 +24,7 @@ use crate::{
     base::{
         Oid, Point, RunId, Sha256, SpecId, Timestamp, json,
         lock::{Holder, Lock, Taken},
-        procs::ProcId,
+        procs::{Fate, ProcId},
     },
     git::{BStr, BString, Mode, NewCommit, Old, RefEdit, Repo, Swap},
     store::{
@@ -64,6 +65,9 @@ pub struct Tenure {
     /// How many owners the run had before, as far as this one knew: who follows has a larger one.
     #[serde(default)]
     pub term: u64,
+    /// Which repository of the machine it has locked: whoever has those locks now knows that it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
 }
 
 impl Tenure {
@@ -195,6 +199,7 @@ impl Taking<'_> {
             expires: later(now, STALE),
             run: run.to_string(),
             term,
+            place: place(store),
         };
         let oid = write(store, &tenure)?;
         let edit = RefEdit { name: names::lease(run), old: found.map_or(Old::Absent, Old::Is), new: Some(oid) };
@@ -213,7 +218,8 @@ impl Taking<'_> {
     /// Swaps the lease at the remote. A remote that stops answering stops nothing; somebody who was faster there does.
     fn claim(&self, claim: &Claim, mut from: Option<Oid>, mine: Oid) -> Result<()> {
         for _ in 0..RACES {
-            let Ok(Set::Theirs((oid, tenure))) = claim.take(from, mine) else { return Ok(()) };
+            let Ok(Set::Theirs(there)) = claim.take(from, mine) else { return Ok(()) };
+            let (oid, tenure) = *there;
             if let Some(refused) = self.refuse(tenure, true) {
                 self.note(Some(mine), Some(oid))?;
                 return Err(refused);
@@ -225,7 +231,7 @@ impl Taking<'_> {
 
     /// Why an owner cannot be followed, if it cannot. One that expired may be where the remote decides who follows.
     fn refuse(&self, tenure: Option<Tenure>, decided_there: bool) -> Option<Error> {
-        match (tenure.map(|t| judge(self.store, t)), self.take_over) {
+        match (tenure.map(|t| self.judge(t)), self.take_over) {
             // A lease of this very process is one that it dropped: it has the flock, so nothing else of it runs.
             (Some(Owner::Live(t)), _) if t.proc != self.store.world.procs.me() => Some(self.busy(Some(t), false)),
             (Some(Owner::Elsewhere(t)), false) => Some(self.busy(Some(t), true)),
@@ -233,6 +239,16 @@ impl Taking<'_> {
             // Nobody can tell whose it is: only a person can say that it does not matter.
             (None, false) => Some(self.busy(None, true)),
             _ => None,
+        }
+    }
+
+    /// Who an owner is for one who has the locks: an owner that had the same ones has let go of them.
+    fn judge(&self, t: Tenure) -> Owner {
+        let me = self.store.world.procs.me();
+        let had_these = t.proc.boot_id == me.boot_id && t.proc.pid_ns != me.pid_ns && t.place == place(self.store);
+        match judge(self.store, t) {
+            Owner::Elsewhere(t) | Owner::Expired(t) if had_these && t.place.is_some() => Owner::Dead(t),
+            other => other,
         }
     }
 
@@ -377,13 +393,35 @@ pub fn owner(store: &Store, run: &RunId) -> Result<Owner> {
     }
 }
 
+/// Whether that owner is a process of this machine that is gone.
+pub fn is_dead(store: &Store, t: Tenure) -> bool {
+    matches!(judge(store, t), Owner::Dead(_))
+}
+
 fn judge(store: &Store, t: Tenure) -> Owner {
-    let procs = &store.world.procs;
-    if t.host != procs.host() {
-        let fresh = store.world.clock.now() <= later(t.expires, SKEW);
-        return if fresh { Owner::Elsewhere(t) } else { Owner::Expired(t) };
+    let (procs, now) = (&store.world.procs, store.world.clock.now());
+    // Whoever has given a sign of life since this machine was booted was not ended by that.
+    let lived_on = || {
+        let since = |up: Duration| now.millis().saturating_sub(up.as_millis() as i64);
+        procs
+            .uptime()
+            .is_some_and(|up| t.expires.millis().saturating_sub((STALE + SKEW).as_millis() as i64) > since(up))
+    };
+    let fate = (t.host == procs.host()).then(|| procs.fate(&t.proc));
+    match fate {
+        Some(Fate::Lives) => Owner::Live(t),
+        Some(Fate::Gone) => Owner::Dead(t),
+        Some(Fate::OtherBoot) if !lived_on() => Owner::Dead(t),
+        // Another machine, be it one of the same name, or another container of this one.
+        None | Some(Fate::OtherBoot | Fate::OutOfSight) if now <= later(t.expires, SKEW) => Owner::Elsewhere(t),
+        None | Some(Fate::OtherBoot | Fate::OutOfSight) => Owner::Expired(t),
     }
-    if procs.alive(&t.proc) { Owner::Live(t) } else { Owner::Dead(t) }
+}
+
+/// The repository as this machine knows it; none where it does not tell. Containers may have it under other paths.
+fn place(store: &Store) -> Option<String> {
+    let meta = std::fs::metadata(store.repo.common_dir()).ok()?;
+    Some(format!("{}:{}", meta.dev(), meta.ino()))
 }
 
 fn verifying(run: &RunId, oid: Oid) -> RefEdit {
@@ -441,6 +479,7 @@ fn flock(store: &Store, file: String, spec: &SpecId, what: String, purpose: &str
                     expires: h.since,
                     run: h.what,
                     term: 0,
+                    place: None,
                 });
                 let holder = tenure.map(Box::new);
                 return Err(Error::Locked { what, holder, elsewhere: false, spec: spec.clone() });

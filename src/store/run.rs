@@ -191,6 +191,12 @@ pub fn wip(repo: &Repo, run: &RunId, slice: &SliceId, base: Oid, about: &str) ->
     Ok(is_wip(&kept, base, about).then_some(kept.tree))
 }
 
+/// The commit that [`keep_wip`] made last, if it was kept with that message, on whatever base.
+pub fn wip_of(repo: &Repo, run: &RunId, slice: &SliceId, about: &str) -> Result<Option<Oid>> {
+    let Some(kept) = repo.refs().read(&names::wip(run, slice))? else { return Ok(None) };
+    Ok((repo.read_commit(kept)?.message == about).then_some(kept))
+}
+
 fn is_wip(kept: &Commit, base: Oid, about: &str) -> bool {
     kept.message == about && kept.parents.first() == Some(&base)
 }

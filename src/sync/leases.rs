@@ -74,8 +74,7 @@ pub(super) fn push(store: &Store, options: &Options, ours: &View, there: &View) 
     for (name, run) in leases(there) {
         let Some(old) = there.get(&name).copied() else { continue };
         // Only a lease that this machine gave, and whose process is gone, is this machine's to give back.
-        let gone =
-            read(store, old)?.is_some_and(|t| t.host == store.world.procs.host() && !store.world.procs.alive(&t.proc));
+        let gone = read(store, old)?.is_some_and(|tenure| lease::is_dead(store, tenure));
         if options.covers(run.spec()) && gone && !matches!(lease::owner(store, &run), Ok(Owner::Live(_))) {
             out.push(Push { name, old: Some(old), new: None, exactly: true });
         }

@@ -124,10 +124,11 @@ impl Check<'_> {
                 let of = (receipt.slice.clone(), receipt.r#gen);
                 let landed: &mut usize = generations.entry(of).or_default();
                 *landed += 1;
-                // An amendment that takes another one back opens the generation that was before once more.
+                // An amendment that takes another one back opens the generation that was before once more, and what others
+                // need of what has landed is done to it in its own generation.
                 let again = |e: &&Event| {
                     let is_of = e.fact.slice.as_ref() == Some(slice) && e.fact.r#gen == Some(receipt.r#gen);
-                    is_of && matches!(e.fact.kind, Kind::SliceInvalidated { .. })
+                    is_of && matches!(e.fact.kind, Kind::SliceInvalidated { .. } | Kind::RepairStarted { .. })
                 };
                 if *landed > 1 + events.iter().filter(again).count() {
                     let what = format!("`{slice}` landed twice in one generation, again as {commit}");

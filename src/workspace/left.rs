@@ -2,13 +2,14 @@
 
 use std::{
     collections::BTreeSet,
+    io,
     path::{Path, PathBuf},
 };
 
 use super::{Attempt, Result, Workspace, io_at, stat};
 use crate::{
     base::{Oid, SliceId},
-    git::{BString, Repo},
+    git::{BString, Part, Repo},
 };
 
 /// The file beside a workspace's tree that says whose it is.
@@ -16,6 +17,9 @@ const MARK: &str = "attempt";
 
 /// The file beside it that says what was carried there, each path ended by a NUL.
 const CARRIED: &str = "carried";
+
+/// The file beside it that says what of the tree it has, each pattern ended by a NUL; where it is missing, all.
+const PART: &str = "part";
 
 /// A workspace that was left.
 pub struct Left {
@@ -68,14 +72,35 @@ pub(super) fn mark(home: &Path, of: &Attempt, base: Oid) -> Result<()> {
 
 /// Says what is carried into a workspace.
 pub(super) fn note_carried<'a>(home: &Path, paths: impl Iterator<Item = &'a BString>) -> Result<()> {
-    let list: Vec<u8> = paths.flat_map(|path| path.iter().copied().chain([0])).collect();
-    let file = home.join(CARRIED);
-    std::fs::write(&file, list).map_err(io_at("write", file))
+    note(&home.join(CARRIED), paths.map(|path| path.as_slice()))
+}
+
+/// Says what of the tree a workspace has.
+pub(super) fn note_part(home: &Path, part: &Part) -> Result<()> {
+    note(&home.join(PART), part.patterns().iter().map(String::as_bytes))
+}
+
+fn note<'a>(file: &Path, words: impl Iterator<Item = &'a [u8]>) -> Result<()> {
+    let list: Vec<u8> = words.flat_map(|word| word.iter().copied().chain([0])).collect();
+    std::fs::write(file, list).map_err(io_at("write", file))
+}
+
+fn noted(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    list.split(|b| *b == 0).filter(|word| !word.is_empty())
 }
 
 fn carried(home: &Path) -> BTreeSet<BString> {
-    let list = std::fs::read(home.join(CARRIED)).unwrap_or_default();
-    list.split(|b| *b == 0).filter(|path| !path.is_empty()).map(BString::from).collect()
+    noted(&std::fs::read(home.join(CARRIED)).unwrap_or_default()).map(BString::from).collect()
+}
+
+/// What of the tree a workspace has; none where nobody can say.
+fn part(home: &Path) -> Option<Option<Part>> {
+    let list = match std::fs::read(home.join(PART)) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Some(None),
+        read => read.ok()?,
+    };
+    let patterns: Option<Vec<String>> = noted(&list).map(|word| String::from_utf8(word.to_vec()).ok()).collect();
+    Some(Some(Part::of(patterns?)))
 }
 
 /// The workspaces of agents in a run's folder whose base is still there. What cannot be read is none of them.
@@ -92,7 +117,7 @@ pub(super) fn read(repo: &Repo, home: &Path) -> Option<Left> {
     let base: Oid = base.parse().ok()?;
     let base_tree = repo.read_commit(base).ok()?.tree;
     let (dir, scratch) = (home.join("tree"), home.join("scratch"));
-    let (home, transcript, seen, carried) =
-        (home.to_owned(), home.join("transcript"), stat::Cache::default(), carried(home));
-    Some(Left { of, base, workspace: Workspace { home, dir, scratch, transcript, base_tree, seen, carried } })
+    let (home, transcript, seen, carried, part) =
+        (home.to_owned(), home.join("transcript"), stat::Cache::default(), carried(home), part(home)?);
+    Some(Left { of, base, workspace: Workspace { home, dir, scratch, transcript, base_tree, part, seen, carried } })
 }

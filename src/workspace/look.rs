@@ -1,9 +1,8 @@
 //! Whether a checkout is still as it was: so that several checks can share one, and none sees what another left behind.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::{io, path::Path};
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 
 use super::{CheckoutDir, Result, io_at, stat};
 
@@ -12,7 +11,7 @@ const TICKS: usize = 100_000;
 
 /// How everything in a checkout looked at a moment: every file, link and folder below it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Look(Vec<(PathBuf, stat::Stat)>);
+pub struct Look(Vec<(Vec<u8>, stat::Stat)>);
 
 impl CheckoutDir {
     /// How the checkout looks now; none if a change right after could leave no trace, because the clock of the file system
@@ -36,21 +35,28 @@ impl CheckoutDir {
 }
 
 impl Look {
+    /// Folder by folder, each by names.
     fn of(dir: &Path) -> io::Result<Look> {
-        let mut out = Vec::new();
-        let mut open = vec![dir.to_owned()];
-        out.push((PathBuf::new(), stat::Stat::from(&std::fs::symlink_metadata(dir)?)));
-        while let Some(folder) = open.pop() {
-            for entry in std::fs::read_dir(&folder)? {
-                let entry = entry?;
-                let meta = entry.metadata()?;
-                if meta.is_dir() {
-                    open.push(entry.path());
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let root = rustix::fs::open(dir, flags, Mode::empty())?;
+        let mut look = vec![(Vec::new(), stat::Stat::from(&rustix::fs::fstat(&root)?))];
+        let mut open = vec![Vec::new()];
+        while let Some(path) = open.pop() {
+            let name: &[u8] = if path.is_empty() { b"." } else { &path };
+            let folder = rustix::fs::openat(&root, name, flags, Mode::empty())?;
+            let names = Dir::read_from(&folder)?.map(|entry| entry.map(|entry| entry.file_name().to_owned()));
+            let mut names = names.collect::<Result<Vec<_>, _>>()?;
+            names.retain(|name| !matches!(name.to_bytes(), b"." | b".."));
+            names.sort_unstable();
+            for name in names {
+                let meta = rustix::fs::statat(&folder, &name, AtFlags::SYMLINK_NOFOLLOW)?;
+                let at = if path.is_empty() { name.into_bytes() } else { [&path, &b"/"[..], name.to_bytes()].concat() };
+                if FileType::from_raw_mode(meta.st_mode) == FileType::Directory {
+                    open.push(at.clone());
                 }
-                out.push((entry.path(), stat::Stat::from(&meta)));
+                look.push((at, stat::Stat::from(&meta)));
             }
         }
-        out.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok(Look(out))
+        Ok(Look(look))
     }
 }

@@ -26,12 +26,12 @@ pub use carry::Carried;
 pub use kept::{Kept, aside, checkouts, leftovers, set_unreadable_aside, sweep};
 pub use left::{Left, left, theirs};
 pub use look::Look;
-pub use place::{CheckoutDir, clean_checkout, folder};
+pub use place::{CheckoutDir, clean_checkout, clean_checkout_of, folder};
 pub use snapshot::Snapshot;
 
 use crate::{
     base::{Exit, Explain, Oid, Point, Sha256, SliceId, World},
-    git::{self, BString, Repo},
+    git::{self, BString, Part, Repo},
 };
 
 /// The largest file that a workspace may bring, bytes.
@@ -132,6 +132,8 @@ pub struct Workspace {
     scratch: PathBuf,
     transcript: PathBuf,
     base_tree: Oid,
+    /// What of the trees it has; all, where there is none.
+    part: Option<Part>,
     seen: stat::Cache,
     carried: BTreeSet<BString>,
 }
@@ -142,17 +144,38 @@ impl Workspace {
     ///
     /// All attempts at a slice find it in the same place, since agents tie their conversations to it.
     pub fn create(repo: &Repo, world: &World, root: &Path, of: &Attempt, base: Oid, tree: Oid) -> Result<Workspace> {
+        Workspace::create_part(repo, world, root, of, (base, tree), None)
+    }
+
+    /// The same with a part of the files, for whoever writes nothing but in that part. No git works in it.
+    pub fn create_part(
+        repo: &Repo,
+        world: &World,
+        root: &Path,
+        of: &Attempt,
+        (base, tree): (Oid, Oid),
+        part: Option<Part>,
+    ) -> Result<Workspace> {
         let base_tree = repo.read_commit(base)?.tree;
         let new = place::folder(world, root, &format!("new-{}", place::plain(of.slice.as_str())))?;
         world.faults.hit(Point::WorkspaceCreateMid).map_err(io_at("create", &new))?;
         let (dir, scratch) = (new.join("tree"), new.join("scratch"));
         std::fs::create_dir(&scratch).map_err(io_at("create", &scratch))?;
-        repo.checkout(tree, &dir)?;
-        let marker = stat::now_in(&new).map_err(io_at("write", &new))?;
-        let files = repo.tree_entries(tree)?;
-        let seen = stat::Cache::of(&dir, &files, marker).map_err(io_at("look at", &dir))?;
-        let entries = if tree == base_tree { files } else { repo.tree_entries(base_tree)? };
-        private::create(repo, &dir, base, &entries, &seen)?;
+        repo.checkout_part(tree, &dir, part.as_ref())?;
+        let seen = match &part {
+            Some(part) => {
+                left::note_part(&new, part)?;
+                stat::Cache::default()
+            }
+            None => {
+                let marker = stat::now_in(&new).map_err(io_at("write", &new))?;
+                let files = repo.tree_entries(tree)?;
+                let seen = stat::Cache::of(&dir, &files, marker).map_err(io_at("look at", &dir))?;
+                let entries = if tree == base_tree { files } else { repo.tree_entries(base_tree)? };
+                private::create(repo, &dir, base, &entries, &seen)?;
+                seen
+            }
+        };
         left::mark(&new, of, base)?;
         let home = kept::home(root, &of.slice);
         std::fs::rename(&new, &home).map_err(io_at("rename", &new))?;
@@ -160,7 +183,7 @@ impl Workspace {
         let (dir, scratch) = (home.join("tree"), home.join("scratch"));
         let last = new.file_name().map(|n| n.to_string_lossy().replacen("new-", "", 1)).unwrap_or_default();
         let transcript = transcript(root, &format!("{last}-{}", of.n));
-        Ok(Workspace { home, dir, scratch, transcript, base_tree, seen, carried: BTreeSet::new() })
+        Ok(Workspace { home, dir, scratch, transcript, base_tree, part, seen, carried: BTreeSet::new() })
     }
 
     /// Where the agent works.

@@ -9,7 +9,7 @@ use std::{
 use super::{Result, io_at};
 use crate::{
     base::{Oid, World, files},
-    git::{BStr, Repo},
+    git::{BStr, Part, Repo},
 };
 
 /// A name as one plain component of a path.
@@ -44,9 +44,21 @@ pub struct CheckoutDir {
 
 /// Checks a tree out into a fresh folder below `root`.
 pub fn clean_checkout(repo: &Repo, world: &World, root: &Path, name: &str, tree: Oid) -> Result<CheckoutDir> {
+    clean_checkout_of(repo, world, root, name, tree, None)
+}
+
+/// The same with a part of the files.
+pub fn clean_checkout_of(
+    repo: &Repo,
+    world: &World,
+    root: &Path,
+    name: &str,
+    tree: Oid,
+    part: Option<&Part>,
+) -> Result<CheckoutDir> {
     let home = folder(world, root, &plain(name))?;
     let place = CheckoutDir { dir: home.join("tree"), scratch: home.join("scratch"), home };
-    repo.checkout(tree, &place.dir)?;
+    repo.checkout_part(tree, &place.dir, part)?;
     std::fs::create_dir(&place.scratch).map_err(io_at("create", &place.scratch))?;
     Ok(place)
 }

@@ -79,9 +79,12 @@ fn write_index(git: &Path, base: Oid, entries: &[Entry], seen: &stat::Cache) -> 
     }
     state.sort_entries();
     let file = git.join("index");
-    let failed = |e: &dyn std::fmt::Display| io_at("write", &file)(std::io::Error::other(e.to_string()));
-    let mut index = gix::index::File::from_state(state, &file);
-    index.write(gix::index::write::Options::default()).map_err(|e| failed(&e))
+    let index = gix::index::File::from_state(state, &file);
+    // In memory first: what a disk says of a write is lost in the words of gix.
+    let mut bytes = Vec::new();
+    let encoded = index.write_to(&mut bytes, gix::index::write::Options::default());
+    encoded.map_err(|e| io_at("write", &file)(std::io::Error::other(e.to_string())))?;
+    std::fs::write(&file, bytes).map_err(io_at("write", &file))
 }
 
 /// As git stores it: the low 32 bits.

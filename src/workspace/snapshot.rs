@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Result, Workspace, ignore, io_at, walk};
 use crate::{
     base::Oid,
-    git::{self, BString, Change, Mode, Repo},
+    git::{self, BString, ByteSlice as _, Change, Mode, Repo},
 };
 
 /// How much changed content one snapshot may bring, bytes.
@@ -26,9 +26,11 @@ impl Workspace {
     /// Looks at the files and writes what changed into the repository. Paths among `owned` that have no wildcard are
     /// taken even where the base ignores them.
     pub fn snapshot(&self, repo: &Repo, owned: &[String]) -> Result<Snapshot> {
-        let entries = repo.tree_entries(self.base_tree)?;
+        let part = self.part.as_ref();
+        let entries = repo.tree_entries_below(self.base_tree, &|folder| part.is_none_or(|p| p.reaches(folder)))?;
         let rules = ignore::Rules::of(repo, &entries)?;
-        let base: BTreeMap<BString, (Mode, Oid)> = entries.into_iter().map(|e| (e.path, (e.mode, e.oid))).collect();
+        let here = entries.into_iter().filter(|e| part.is_none_or(|p| p.has(e.path.as_bstr())));
+        let base: BTreeMap<BString, (Mode, Oid)> = here.map(|e| (e.path, (e.mode, e.oid))).collect();
         let literal = owned.iter().filter(|p| !p.contains(['*', '?']) && !p.ends_with('/'));
         let wanted: BTreeSet<BString> = literal.map(|p| p.as_str().into()).collect();
         let mut found: BTreeMap<BString, (Mode, Oid)> = BTreeMap::new();

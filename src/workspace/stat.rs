@@ -40,6 +40,22 @@ impl From<&std::fs::Metadata> for Stat {
     }
 }
 
+impl From<&rustix::fs::Stat> for Stat {
+    #[allow(clippy::unnecessary_cast, reason = "the types of these fields differ between systems")]
+    fn from(m: &rustix::fs::Stat) -> Stat {
+        Stat {
+            size: m.st_size as u64,
+            mtime: (m.st_mtime as i64, m.st_mtime_nsec as i64),
+            ctime: (m.st_ctime as i64, m.st_ctime_nsec as i64),
+            ino: m.st_ino as u64,
+            dev: m.st_dev as u64,
+            mode: m.st_mode as u32,
+            uid: m.st_uid,
+            gid: m.st_gid,
+        }
+    }
+}
+
 /// The time by the clock of the file system that holds `dir`.
 pub fn now_in(dir: &Path) -> io::Result<(i64, i64)> {
     let marker = dir.join("marker");

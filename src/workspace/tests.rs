@@ -12,6 +12,8 @@ use crate::{
     git::{BString, Mode},
 };
 
+mod parts;
+
 struct Room {
     dir: tempfile::TempDir,
     repo: Repo,
@@ -435,64 +437,6 @@ fn a_checkout_is_clean_until_something_in_it_changes() {
         change(place.dir());
         assert!(!place.still_looks_like(&look));
     }
-}
-
-/// Every file and folder below a folder, with what it holds.
-fn holds(dir: &Path) -> Vec<(String, String)> {
-    let mut out = Vec::new();
-    let mut open = vec![dir.to_owned()];
-    while let Some(folder) = open.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let meta = std::fs::symlink_metadata(&path).unwrap();
-            let name = path.strip_prefix(dir).unwrap().to_string_lossy().into_owned();
-            let mode = meta.permissions().mode() & 0o100;
-            let content = if meta.is_dir() {
-                open.push(path);
-                "folder".to_owned()
-            } else if meta.is_symlink() {
-                format!("link {}", std::fs::read_link(path).unwrap().display())
-            } else {
-                format!("{mode:o} {}", std::fs::read_to_string(path).unwrap())
-            };
-            out.push((name, content));
-        }
-    }
-    out.sort();
-    out
-}
-
-#[test]
-fn a_checkout_turned_into_another_tree_is_as_a_fresh_one() {
-    let room = room_of("sha1");
-    let root = room.dir.path().join("root");
-    let base = room.repo.read_commit(room.base).unwrap().tree;
-    let blob = |text: &str| room.repo.write_blob(text.as_bytes()).unwrap();
-    let file = |text: &str| Some((Mode::Plain, blob(text)));
-    let tree = |on: Oid, edits: &[(&str, Option<(Mode, Oid)>)]| {
-        let edits: Vec<_> = edits.iter().map(|(path, to)| (BString::from(*path), *to)).collect();
-        room.repo.write_tree(Some(on), &edits).unwrap()
-    };
-    let added = tree(base, &[("new/deep/er", file("1\n")), ("a.txt", file("2\n"))]);
-    let shapes = [
-        base,
-        added,
-        tree(added, &[("new/deep/er", None)]),
-        tree(added, &[("new/deep/er", None), ("new", file("a file now\n"))]),
-        tree(base, &[("a.txt", None), ("a.txt/inside", file("a folder now\n"))]),
-        tree(base, &[("run.sh", file("#!/bin/sh\n")), ("src/x.py", Some((Mode::Executable, blob("x\n"))))]),
-    ];
-    for from in shapes {
-        for to in shapes {
-            let place = clean_checkout(&room.repo, &room.world, &root, "x", from).unwrap();
-            assert!(place.turn(&room.repo, from, to).unwrap());
-            let fresh = clean_checkout(&room.repo, &room.world, &root, "y", to).unwrap();
-            assert_eq!(holds(place.dir()), holds(fresh.dir()), "{from} to {to}");
-        }
-    }
-    let unlinked = tree(base, &[("link", None)]);
-    let place = clean_checkout(&room.repo, &room.world, &root, "x", base).unwrap();
-    assert!(!place.turn(&room.repo, base, unlinked).unwrap(), "links are left to a fresh checkout");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 #[cfg(feature = "faults")]
 mod acp;
 mod amend;
+mod checks;
 mod ci;
 mod crash;
 mod fake_agent;
@@ -27,6 +28,7 @@ mod projects;
 mod reading;
 mod readme;
 mod recordings;
+mod recover;
 #[cfg(target_os = "linux")]
 mod sandbox;
 mod sessions;

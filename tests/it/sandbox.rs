@@ -21,7 +21,7 @@ use git_otto::{
         Env, World,
         procs::{self, Bounds, Ended, Finished, Procs, Spec, SystemProcs},
     },
-    sandbox::{Available, Confined, Level, Rules, probe_with},
+    sandbox::{Available, Confined, Level, Rules, probe},
 };
 
 use crate::support::Sandbox;
@@ -33,8 +33,9 @@ const SECRET: &str = "s3cret-of-the-user";
 fn available() -> Arc<Available> {
     static AVAILABLE: OnceLock<Arc<Available>> = OnceLock::new();
     let probed = AVAILABLE.get_or_init(|| {
-        let world = World::real(Env::read().unwrap()).unwrap();
-        let available = runtime().block_on(probe_with(&world, env!("CARGO_BIN_EXE_git-otto").into()));
+        let program = env!("CARGO_BIN_EXE_git-otto").into();
+        let world = World { program, ..World::real(Env::read().unwrap()).unwrap() };
+        let available = runtime().block_on(probe(&world));
         let must = std::env::var("OTTO_TEST_LEVELS").unwrap_or_default();
         for (name, missing) in
             [("bubblewrap", available.bubblewrap.as_ref().err()), ("landlock", available.landlock.as_ref().err())]

@@ -1,7 +1,6 @@
 //! The line to an endpoint: one request and the stream that answers it, within bounds, again where that may help.
 
 use std::{
-    error::Error as _,
     pin::pin,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     time::{Duration, Instant},
@@ -9,7 +8,7 @@ use std::{
 
 use eventsource_stream::{EventStreamError, Eventsource as _};
 use futures_util::{StreamExt as _, stream};
-use reqwest::{Client, NoProxy, Proxy, Response, Url, header::HeaderMap, redirect};
+use reqwest::{Client, NoProxy, Proxy, Response, Url, header::HeaderMap};
 use serde_json::Value;
 
 use super::{
@@ -19,7 +18,10 @@ use super::{
     talk::{Reply, Tokens},
     wait,
 };
-use crate::base::{Env, World};
+use crate::base::{
+    Env, World,
+    http::{self, chain},
+};
 
 /// How often a request is sent at most.
 const TRIES: u32 = 5;
@@ -231,16 +233,10 @@ impl<'a> Line<'a> {
 
 /// A client that follows no redirect and uses the proxies of the user's environment, but for this machine.
 pub fn client(env: &Env) -> reqwest::Result<Client> {
-    // Whoever else set one up was first: any will do.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let set = |names: [&str; 2]| names.into_iter().find_map(|name| env.var(name).filter(|value| !value.is_empty()));
     let here = "localhost,127.0.0.0/8,::1";
     let none = set(["no_proxy", "NO_PROXY"]).map_or(here.to_owned(), |named| format!("{named},{here}"));
-    let mut builder = Client::builder()
-        .user_agent(concat!("git-otto/", env!("CARGO_PKG_VERSION")))
-        .redirect(redirect::Policy::none())
-        .connect_timeout(Duration::from_secs(30))
-        .no_proxy();
+    let mut builder = http::builder();
     if let Some(url) = set(["https_proxy", "HTTPS_PROXY"]) {
         builder = builder.proxy(Proxy::https(url)?.no_proxy(NoProxy::from_string(&none)));
     }
@@ -251,15 +247,4 @@ pub fn client(env: &Env) -> reqwest::Result<Client> {
         builder = builder.proxy(Proxy::all(url)?.no_proxy(NoProxy::from_string(&none)));
     }
     builder.build()
-}
-
-/// An error with what is behind it: the outermost one says little.
-pub fn chain(e: &reqwest::Error) -> String {
-    let mut out = e.to_string();
-    let mut source = e.source();
-    while let Some(e) = source {
-        out = format!("{out}: {e}");
-        source = e.source();
-    }
-    out
 }

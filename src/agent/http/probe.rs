@@ -9,7 +9,7 @@ use super::{
     line,
     secrets::Secrets,
 };
-use crate::base::World;
+use crate::base::{World, http};
 
 /// How long it may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,7 +22,7 @@ pub async fn probe(world: &World, endpoint: &Endpoint, dialect: &dyn Dialect) ->
     let host = url.authority().rsplit('@').next().unwrap_or_default().to_owned();
     let headers = dialect::headers(dialect, key)?;
     let silent = |e: reqwest::Error| {
-        let why = if e.is_timeout() { "it is silent".into() } else { line::chain(&e.without_url()) };
+        let why = if e.is_timeout() { "it is silent".into() } else { http::chain(&e.without_url()) };
         format!("{host} does not answer: {}", secrets.line(&why))
     };
     let client = line::client(&world.env).map_err(silent)?;

@@ -26,6 +26,9 @@ fn task(role: Role, what: &str) -> Task {
         .into(),
         green_on_base: vec!["add-2".into()],
         hint: None,
+        contract: None,
+        needs: Vec::new(),
+        granted: Vec::new(),
         failures: match role {
             Role::Build => Vec::new(),
             _ => vec![FailureNote {
@@ -38,6 +41,7 @@ fn task(role: Role, what: &str) -> Task {
         conflicts: Vec::new(),
         contracts: vec![Contract {
             path: "src/api.rs".into(),
+            owner: "api".parse().unwrap(),
             owned: false,
             mode: "literal",
             exports: vec!["Note".into()],

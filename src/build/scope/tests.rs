@@ -32,7 +32,7 @@ fn why(c: &Change) -> Option<String> {
     let owned = strings(&["notes", "src/**", "docs/", "mine/*.txt", "ci.py", ".github/workflows/mine.yml", "[id].tsx"]);
     let scaffold = strings(&["shared/*.txt", "package.json"]);
     let others = strings(&["theirs/**", "src/core.py"]);
-    let rules = Rules { owned: &owned, adding: &scaffold, others: &others };
+    let rules = Rules { owned: &owned, bounded: false, adding: &scaffold, others: &others };
     judge(&rules, std::slice::from_ref(c), read).pop().map(|v| v.why)
 }
 
@@ -125,7 +125,7 @@ fn links_stay_inside() {
 #[test]
 fn a_path_is_refused_before_anything_is_written() {
     let (owned, scaffold, others) = (strings(&["src/**"]), strings(&["shared.txt"]), strings(&["theirs/"]));
-    let rules = Rules { owned: &owned, adding: &scaffold, others: &others };
+    let rules = Rules { owned: &owned, bounded: false, adding: &scaffold, others: &others };
     let old = Some((Mode::Plain, id(1)));
     for (path, old) in [("src/a", None), ("src/a", old), ("shared.txt", old), ("shared.txt", None), ("new", None)] {
         assert_eq!(may_write(&rules, path, old), Ok(()), "{path}");

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Finding, Level};
 use crate::{
-    base::{Failure, SpecId, Timestamp, json, lock::Holder},
+    base::{Failure, SpecId, Timestamp, json, lock::Holder, procs::Fate},
     cli::config,
     store::{
         Store, names,
@@ -99,7 +99,8 @@ fn locks(store: &Store) -> Result<Vec<Finding>, Failure> {
         let procs = &store.world.procs;
         let (pid, what, since) = (holder.proc.pid, &holder.what, holder.since.human());
         let name = path.file_name().unwrap_or_default().display();
-        let alive = holder.host == procs.host() && procs.alive(&holder.proc);
+        let gone = matches!(procs.fate(&holder.proc), Fate::Gone | Fate::OtherBoot);
+        let alive = holder.host == procs.host() && !gone;
         out.push(match alive {
             true => Finding::new("locks", Level::Note, format!("{name} is held by process {pid} since {since}: {what}")),
             // The kernel released it when the process died.

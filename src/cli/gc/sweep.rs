@@ -11,6 +11,7 @@ use crate::{
     base::{
         Failure, Oid, RunId, SliceId, Timestamp, files, json,
         lock::{Holder, Lock, Taken},
+        procs::Fate,
         procs::{self, ProcId},
     },
     cli::asking::Known,
@@ -203,7 +204,7 @@ impl<'a> Sweep<'a> {
         if known.plan.spec.slice(slice).is_none() {
             return Ok(Err("its slice is not in the spec any more, and nothing of it landed".into()));
         }
-        if !known.slice(slice).phase.is_done() {
+        if !known.slice(slice).is_done() {
             return Ok(Err(format!("its slice did not land: git otto why {slice}")));
         }
         let kept = repo.read_commit(kept)?;
@@ -253,7 +254,7 @@ impl<'a> Sweep<'a> {
             let is_lock = path.extension() == Some(OsStr::new("lock"));
             let bytes = if is_lock { std::fs::read(&path).unwrap_or_default() } else { Vec::new() };
             let Ok(holder) = json::read::<Holder>(&bytes, json::Limits::LINE) else { continue };
-            if holder.host != procs.host() || procs.alive(&holder.proc) {
+            if holder.host != procs.host() || procs.fate(&holder.proc) == Fate::Lives {
                 continue;
             }
             let me = Holder { since: now, what: "git otto gc".into(), ..holder.clone() };

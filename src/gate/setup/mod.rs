@@ -9,7 +9,7 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -42,12 +42,25 @@ pub struct Supply {
     pub variables: Vec<(OsString, OsString)>,
     /// What programs say of their version. Whoever holds it may fill the cache.
     desk: Arc<Mutex<BTreeMap<&'static str, String>>>,
+    /// What the lock files of a tree ask for: a tree is tested more than once.
+    found: Arc<std::sync::Mutex<BTreeMap<Oid, Locks>>>,
 }
 
 impl Supply {
     /// What a repository's checkouts get; a `cache` is where setups by lock files are kept.
     pub fn new(world: &World, carried: Carried, cache: Option<PathBuf>) -> Supply {
-        Supply { carried: Arc::new(carried), cache, variables: tools::passed_on(&world.env), desk: Arc::default() }
+        let variables = tools::passed_on(&world.env);
+        Supply { carried: Arc::new(carried), cache, variables, ..Supply::default() }
+    }
+
+    fn locks(&self, repo: &Repo, tree: Oid) -> Result<Locks, Failure> {
+        let known = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(locks) = known().get(&tree) {
+            return Ok(locks.clone());
+        }
+        let locks = find(repo, tree)?;
+        known().insert(tree, locks.clone());
+        Ok(locks)
     }
 }
 
@@ -66,7 +79,7 @@ impl Site {
     /// What the checkout of a tree is to get, before anything is done for it.
     pub(super) async fn supplies(&self, tree: Oid) -> Result<(Locks, Supplied), Failure> {
         let locks = match &self.supply.cache {
-            Some(_) => find(self.repo(), tree)?,
+            Some(_) => self.supply.locks(self.repo(), tree)?,
             None => Locks::default(),
         };
         let mut vars = self.check_env.clone();

@@ -61,7 +61,7 @@ impl Story {
 }
 
 fn agent() -> Kind {
-    Kind::AgentStarted { provider: "literate".into(), role: "build".into(), session: None }
+    Kind::AgentStarted { provider: "literate".into(), role: "build".into(), session: None, told: vec![] }
 }
 fn started() -> Kind {
     Kind::SliceStarted { base: oid('2'), green: vec!["exists".into()] }
@@ -199,7 +199,7 @@ fn a_newer_generation_begins_anew_and_the_older_one_is_over() {
 
 #[test]
 fn a_generation_that_its_own_agent_asked_for_gains_nothing_by_it() {
-    let asks = || Kind::AmendmentRequested { reason: "why".into(), change: Some("{}".into()) };
+    let asks = || Kind::AmendmentRequested { reason: "why".into(), change: Some("{}".into()), contract: None };
     let by_agent = |id: &str| Kind::SliceInvalidated { by: oid('4'), request: Some(id.into()) };
     let mut s = eligible();
     s.at("g1", Some(2), asks());
@@ -222,9 +222,9 @@ fn a_generation_that_its_own_agent_asked_for_gains_nothing_by_it() {
 #[test]
 fn a_refused_request_is_told_at_its_attempt_and_closed_once() {
     let mut s = eligible();
-    s.at("g1", Some(2), Kind::AmendmentRequested { reason: "a contract".into(), change: None });
+    s.at("g1", Some(2), Kind::AmendmentRequested { reason: "a contract".into(), change: None, contract: None });
     assert!(s.state.asked.is_empty(), "what nobody decides on waits for nobody");
-    s.at("g1", Some(2), Kind::AmendmentRequested { reason: "why".into(), change: Some("{}".into()) });
+    s.at("g1", Some(2), Kind::AmendmentRequested { reason: "why".into(), change: Some("{}".into()), contract: None });
     let id = s.events.last().unwrap().id.clone();
     let refused = |id: &str| Kind::AmendmentRejected {
         code: "no_change".into(),
@@ -307,7 +307,7 @@ fn results_that_contradict_themselves_and_unknown_rounds_are_refused() {
 #[test]
 fn an_agent_of_the_run_judges_it_and_is_paid_once() {
     let mut s = Story::default();
-    let asked = || Kind::AgentStarted { provider: "claude".into(), role: "audit".into(), session: None };
+    let asked = || Kind::AgentStarted { provider: "claude".into(), role: "audit".into(), session: None, told: vec![] };
     let cost = Cost { usd_micros: 7, input_tokens: 2, output_tokens: 1 };
     s.run(asked());
     assert_eq!(s.state.problems.pop(), Some("event a-1 (agent.started): no audit is under way".into()));
@@ -419,7 +419,7 @@ fn what_has_landed_or_is_at_work_is_not_begun_anew() {
     let tree = oid('5');
     s.at("g", None, Kind::SliceStarted { base: oid('1'), green: vec![] });
     s.at("g", None, asks(RETRY, None)).refuses("g", None, done(2), "no attempt at it has failed");
-    let started = Kind::AgentStarted { provider: "x".into(), role: "build".into(), session: None };
+    let started = Kind::AgentStarted { provider: "x".into(), role: "build".into(), session: None, told: vec![] };
     s.at("g", Some(1), started).refuses("g", None, done(2), "is under way");
     s.at("g", Some(1), Kind::MergeEligible { candidate: oid('2') }).refuses("g", None, done(2), "on its way");
     s.at("g", None, Kind::MergeStarted { candidate: oid('2'), tip: oid('1'), commit: oid('3'), tree, round: 1 });

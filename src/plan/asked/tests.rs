@@ -5,7 +5,10 @@ use crate::{
         event::{Event, Verdict},
         state::{Attempt, Finished, Held},
     },
-    plan::schedule::tests::{at, oid, plan},
+    plan::{
+        model::lane::{Entry, Stage},
+        schedule::tests::{at, oid, plan},
+    },
 };
 
 fn request(plan: &Plan, action: &str, slice: Option<&str>) -> Request {
@@ -103,6 +106,22 @@ fn what_is_old_unknown_or_at_its_end_is_refused() {
     }
 }
 
+#[test]
+fn what_comes_first_is_told_what_comes_before_it_all_the_same() {
+    let plan = plan(&[vec![], vec![0]], 1);
+    let (mut state, mut busy) = (RunState::default(), Busy::default());
+    let ask = |state: &RunState, busy: &Busy| match judge(&plan, state, busy, &request(&plan, FIRST, Some("s1"))) {
+        Answer::Granted(text, blocked) if blocked.is_empty() => text,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(ask(&state, &busy), "comes first once `s0` has landed");
+    at(&plan, &mut state, 0).phase = Phase::Landed;
+    assert_eq!(ask(&state, &busy), "comes first");
+    let slice = "s1".parse().unwrap();
+    busy.lane.push(Entry { slice, candidate: oid(), spec: oid(), on: oid(), stage: Stage::Merging });
+    assert_eq!(ask(&state, &busy), "comes first where it is tested again: it is under test already");
+}
+
 /// Two terminals ask for the same, the owner answers both, and every reader of the journals comes to the same state.
 #[test]
 fn asked_twice_it_is_done_once_and_replayed_without_a_problem() {
@@ -123,7 +142,7 @@ fn asked_twice_it_is_done_once_and_replayed_without_a_problem() {
         };
         let s0: SliceId = "s0".parse().unwrap();
         let of = |attempt, kind| Fact::slice(&s0, plan.generation(&s0), attempt, kind);
-        let started = Kind::AgentStarted { provider: "x".into(), role: "build".into(), session: None };
+        let started = Kind::AgentStarted { provider: "x".into(), role: "build".into(), session: None, told: vec![] };
         tell(&mut state, vec![of(None, Kind::SliceStarted { base: oid(), green: vec![] }), of(Some(1), started)]);
         let ask = |r: &Request| Fact {
             kind: Kind::ControlRequested { action: r.action.clone(), by: r.by.clone(), hint: r.hint.clone() },

@@ -33,7 +33,7 @@ pub fn probes<'s>(spec: &'s Spec, contracts: &[&Contract], there: &dyn Fn(&Slice
 
 /// The contracts whose owners are on the target.
 pub fn done<'p>(plan: &'p Plan, state: &RunState) -> Vec<&'p Contract> {
-    plan.spec.contracts.iter().filter(|c| current(plan, state, &c.owner).phase.is_done()).collect()
+    plan.spec.contracts.iter().filter(|c| current(plan, state, &c.owner).is_done()).collect()
 }
 
 /// What contracts lack in a tree, as a clause each; nothing where all of their exports stand in their files.

@@ -1,7 +1,10 @@
 //! A candidate brought together with what has landed, in memory: git's three-way merge, and for files that every slice may
 //! add lines to ([`crate::spec::model::Spec::adding`]) both sides' lines in spec order, whoever landed first.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
 
 use crate::{
     base::{Failure, Oid, SliceId, Timestamp, glob, text},
@@ -21,6 +24,9 @@ const MAX_LANDINGS: usize = 10_000;
 /// What made each commit of the target, as far as slices did: the slice's place in the spec.
 pub type Makers = BTreeMap<Oid, usize>;
 
+/// Commits of the target, the newest first, and the one before them.
+type Since = (Vec<Oid>, Oid);
+
 /// Files that both sides agree on.
 type Agreed = Vec<(BString, Option<(Mode, Oid)>)>;
 
@@ -32,24 +38,32 @@ pub fn makers(plan: &Plan, state: &RunState) -> Makers {
     landed.chain(tested).filter_map(|(id, commit)| Some((commit, place(id)?))).collect()
 }
 
-/// A candidate of a slice and the commit that it is to follow.
-#[derive(Clone, Copy)]
+/// A candidate of a slice and the commit that it is to follow. What history says of both is looked up once.
 pub struct Integration<'a> {
-    /// The repository.
-    pub repo: &'a Repo,
-    /// The plan.
-    pub plan: &'a Plan,
-    /// Who made what is there.
-    pub makers: &'a Makers,
-    /// The slice.
-    pub slice: &'a SliceId,
-    /// What is there.
-    pub tip: Oid,
-    /// What comes to it.
-    pub candidate: Oid,
+    repo: &'a Repo,
+    plan: &'a Plan,
+    makers: Makers,
+    slice: &'a SliceId,
+    tip: Oid,
+    candidate: Oid,
+    history: OnceLock<Vec<Oid>>,
+    since: OnceLock<Option<Since>>,
 }
 
-impl Integration<'_> {
+impl<'a> Integration<'a> {
+    /// A candidate of a slice, to follow `tip`, with who made what is there.
+    pub fn new(
+        repo: &'a Repo,
+        plan: &'a Plan,
+        makers: Makers,
+        slice: &'a SliceId,
+        tip: Oid,
+        candidate: Oid,
+    ) -> Integration<'a> {
+        let (history, since) = Default::default();
+        Integration { repo, plan, makers, slice, tip, candidate, history, since }
+    }
+
     /// The tree of both, or the paths that conflict.
     pub fn merge(&self) -> Result<Merged, Failure> {
         let paths = match self.repo.merge(self.tip, self.candidate)? {
@@ -81,7 +95,7 @@ impl Integration<'_> {
 
     /// The slice that changed a path last on the target, by its place in the spec; none where no slice of the run did.
     pub fn last_change(&self, path: &BStr) -> Result<Option<usize>, Failure> {
-        let history = self.repo.first_parents(self.tip, MAX_LANDINGS)?;
+        let history = self.history()?;
         for (commit, before) in history.iter().zip(history.iter().skip(1)) {
             if self.at(*commit, path)? != self.at(*before, path)? {
                 return Ok(self.makers.get(commit).copied());
@@ -95,6 +109,7 @@ impl Integration<'_> {
     pub fn neighbours(&self) -> Result<Vec<(usize, Vec<BString>)>, Failure> {
         let tree = |commit: Oid| -> Result<Oid, Failure> { Ok(self.repo.read_commit(commit)?.tree) };
         let Some((since, base)) = self.since()? else { return Ok(Vec::new()) };
+        let base = *base;
         let own: Vec<BString> =
             self.repo.diff_trees(tree(base)?, tree(self.candidate)?)?.into_iter().map(|c| c.path).collect();
         let mut out: BTreeMap<usize, Vec<BString>> = BTreeMap::new();
@@ -111,13 +126,23 @@ impl Integration<'_> {
     }
 
     /// The commits of the target since the candidate was begun, the newest first, and the one that it was begun on.
-    fn since(&self) -> Result<Option<(Vec<Oid>, Oid)>, Failure> {
-        let own = self.repo.first_parents(self.candidate, MAX_LANDINGS)?;
-        let mut history = self.repo.first_parents(self.tip, MAX_LANDINGS)?;
-        let Some(at) = history.iter().position(|commit| own.contains(commit)) else { return Ok(None) };
-        let base = history.get(at).copied();
-        history.truncate(at);
-        Ok(base.map(|base| (history, base)))
+    fn since(&self) -> Result<Option<&Since>, Failure> {
+        if self.since.get().is_none() {
+            let own: BTreeSet<Oid> = self.repo.first_parents(self.candidate, MAX_LANDINGS)?.into_iter().collect();
+            let history = self.history()?;
+            let at = history.iter().position(|commit| own.contains(commit));
+            let found = at.and_then(|at| Some((history.get(..at)?.to_vec(), *history.get(at)?)));
+            let _ = self.since.set(found);
+        }
+        Ok(self.since.get().and_then(Option::as_ref))
+    }
+
+    /// The target and what it stands on, the newest first.
+    fn history(&self) -> Result<&[Oid], Failure> {
+        if self.history.get().is_none() {
+            let _ = self.history.set(self.repo.first_parents(self.tip, MAX_LANDINGS)?);
+        }
+        Ok(self.history.get().map_or(&[], Vec::as_slice))
     }
 
     /// Both sides as if they agreed on some files already: git and gix merge what is left.
@@ -153,7 +178,7 @@ impl Integration<'_> {
         else {
             return Ok(None);
         };
-        let old = self.at(base, path)?;
+        let old = self.at(*base, path)?;
         let plain = matches!(mode, Mode::Plain | Mode::Executable) && old.is_none_or(|(m, _)| m == mode);
         if !plain || mode != same {
             return Ok(None);

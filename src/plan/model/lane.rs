@@ -162,7 +162,7 @@ pub fn next(plan: &Plan, state: &RunState, tip: Oid, lane: &Entries, depth: usiz
 
 /// The candidates that may land, in order: those whose dependencies are on the target and that nobody keeps from going on.
 fn eligible<'a>(plan: &'a Plan, state: &'a RunState) -> impl Iterator<Item = (&'a SliceId, Oid)> {
-    let done = |id: &SliceId| current(plan, state, id).phase.is_done();
+    let done = |id: &SliceId| current(plan, state, id).is_done();
     let may = move |s: &&Slice| !state.held.contains_key(&s.id) && s.deps.iter().all(done);
     ordered(plan, state).into_iter().filter(may).filter_map(|s| {
         let now = current(plan, state, &s.id);

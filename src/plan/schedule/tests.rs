@@ -246,6 +246,7 @@ fn play(plan: &Plan, mut dice: impl FnMut() -> u8) -> RunState {
                     state.audit =
                         Some(Audit { round: 1, commit: oid(), verdict: Some(Verdict::Passed), findings, agent: None });
                 }
+                Step::Ask(..) | Step::Settle(..) => panic!("nobody asked for a contract"),
                 Step::Finish => return state,
             }
         }

@@ -2,7 +2,10 @@ use super::*;
 use crate::{
     base::Sha256,
     journal::state::{Attempt, Merge},
-    plan::schedule::tests::{at, failed, oid, plan},
+    plan::{
+        schedule::tests::{at, failed, oid, plan},
+        turns::turns,
+    },
 };
 
 fn result(check: &str, round: &str, cause: Cause) -> CheckResult {
@@ -20,7 +23,7 @@ fn result(check: &str, round: &str, cause: Cause) -> CheckResult {
 }
 
 fn ask(plan: &Plan, state: &RunState, n: usize, standing: Standing) -> Why {
-    why(plan, state, &plan.spec.slices[n], standing)
+    why(Sight { plan, state, standing, tips: &["1".repeat(40).parse().unwrap()] }, &plan.spec.slices[n])
 }
 
 #[test]
@@ -100,8 +103,9 @@ fn what_is_blocked_names_the_last_red_checks_and_the_root() {
 fn what_no_agent_can_mend_is_the_specs_to_change() {
     for (reason, expected) in [
         (BlockReason::BaseUnfit, Next::Amend),
-        (BlockReason::Unknown, Next::Amend),
-        (BlockReason::Contract, Next::Amend),
+        (BlockReason::Contract, Next::Retry { slices: vec!["s0".parse().unwrap()] }),
+        // What kept it from being evaluated may be the machine's fault, and over.
+        (BlockReason::Unknown, Next::Retry { slices: vec!["s0".parse().unwrap()] }),
         (BlockReason::Budget, Next::Retry { slices: vec!["s0".parse().unwrap()] }),
         (BlockReason::SameDiff, Next::Retry { slices: vec!["s0".parse().unwrap()] }),
     ] {
@@ -130,8 +134,41 @@ fn under_test_it_names_what_it_stands_on() {
     for (n, on, commit) in [(0, '1', '2'), (1, '2', '3'), (2, '3', '4')] {
         let after = ids[..n].to_vec();
         let said = ask(&plan, &state, n, Standing::AtWork);
-        assert_eq!(said.because, [Because::Testing { commit: id(commit), on: id(on), after }]);
+        assert_eq!(said.because, [Because::Testing { commit: id(commit), on: id(on), after: after.clone() }]);
+        // What nobody runs is under test no more.
+        let said = ask(&plan, &state, n, Standing::Interrupted);
+        assert_eq!(said.because, [Because::Queued { behind: after }]);
     }
+    // The target was moved under it.
+    at(&plan, &mut state, 0).phase = Phase::Building;
+    let said = ask(&plan, &state, 1, Standing::AtWork);
+    assert_eq!(said.because, [Because::Queued { behind: vec![] }]);
+}
+
+#[test]
+fn turns_go_from_what_is_under_test_to_what_has_not_begun_in_the_order_that_people_want() {
+    let plan = plan(&[vec![], vec![], vec![], vec![], vec![], vec![]], 1);
+    let mut state = RunState::default();
+    let ids: Vec<SliceId> = plan.spec.slices.iter().map(|s| s.id.clone()).collect();
+    let id = |c: char| c.to_string().repeat(40).parse::<Oid>().unwrap();
+    let seen = |state: &RunState, standing| {
+        let tips = [id('1')];
+        let turns = turns(Sight { plan: &plan, state, standing, tips: &tips });
+        turns.into_iter().map(|t| ids.iter().position(|id| *id == t.slice).unwrap()).collect::<Vec<_>>()
+    };
+    at(&plan, &mut state, 0).phase = Phase::Landed;
+    at(&plan, &mut state, 2).phase = Phase::Building;
+    at(&plan, &mut state, 3).phase = Phase::Eligible;
+    for (n, tip, commit) in [(5, '1', '2'), (4, '2', '3')] {
+        let now = at(&plan, &mut state, n);
+        let (tip, commit) = (id(tip), id(commit));
+        (now.phase, now.merge) = (Phase::Merging, Some(Merge { candidate: oid(), tip, commit, tree: oid(), round: 1 }));
+    }
+    assert_eq!(seen(&state, Standing::AtWork), [5, 4, 3, 2, 1]);
+    assert_eq!(seen(&state, Standing::Interrupted), [3, 4, 5, 2, 1], "what waits is tested anew, in its order");
+    state.order = vec![ids[4].clone()];
+    assert_eq!(seen(&state, Standing::AtWork), [5, 4, 3, 2, 1], "what is under test stays where it is");
+    assert_eq!(seen(&state, Standing::Interrupted), [4, 3, 5, 2, 1]);
 }
 
 /// Wherever a slice stands, something explains it and something can be done about it.
@@ -153,7 +190,11 @@ fn every_phase_in_every_standing_is_explained_with_what_people_want_first() {
             assert_eq!(said.next == Next::Nothing, phase.is_done(), "{phase:?} {standing:?}");
             let used = said.because.iter().any(|b| matches!(b, Because::Used { limits } if limits[0].used == 1));
             assert_eq!(used, !phase.is_done(), "{phase:?}: one of its attempts counts");
-            let at_work = said.because.iter().any(|b| matches!(b, Because::AtWork { attempt: 2, .. }));
+            let at_work = said.because.iter().any(|b| match b {
+                Because::AtWork { attempt: 2, .. } => standing == Standing::AtWork,
+                Because::BrokenOff { attempt: 2, .. } => standing != Standing::AtWork,
+                _ => false,
+            });
             assert_eq!(at_work, matches!(phase, Phase::Pending | Phase::Building | Phase::Checking));
 
             state.held.insert("s0".parse().unwrap(), held.clone());

@@ -65,7 +65,15 @@ impl Scene {
 
     /// In a repository with something in the stash, a changed file, one that is staged and one that git does not know.
     pub fn of(product: Product, init: &[&str]) -> Scene {
-        let s = Sandbox::initialised(init);
+        Self::with(product, Sandbox::initialised(init))
+    }
+
+    /// The same below a folder.
+    pub fn below(dir: &Path, product: Product) -> Scene {
+        Self::with(product, Sandbox::below(dir, &[]))
+    }
+
+    fn with(product: Product, s: Sandbox) -> Scene {
         s.write("repo/README.md", "Put away.\n");
         s.git(&["stash", "-q"]);
         s.write("repo/README.md", "Being changed.\n");
@@ -150,16 +158,31 @@ impl Scene {
         self.before = self.s.snapshot();
     }
 
-    /// Goes on until it is done: once is enough unless something was cut in two that only the second time can see.
+    /// Goes on until it is done: once is enough unless something was cut in two that only the second time can see. What a
+    /// fault brought to an honest end begins anew, as a user has it do who has read why.
     pub fn heal(&self) {
         let mut last = self.go_on(None);
-        for _ in 0..3 {
-            if last.code == 0 {
-                break;
-            }
-            last = self.go_on(None);
+        for _ in 0..6 {
+            let status = self.s.otto(&["status", "--json"]).exits(0).json();
+            last = match (status["standing"].as_str(), status["verdict"].as_str()) {
+                (Some("finished"), Some("passed")) => break,
+                (Some("finished"), _) => self.anew(&status),
+                _ => self.go_on(None),
+            };
         }
         last.exits(0);
+    }
+
+    /// Has a slice begin anew that is blocked for a reason of its own; where none is, the product is judged again.
+    fn anew(&self, status: &Value) -> Output {
+        let blocked = |slice: &&Value| slice["phase"] == "blocked" && slice["reason"] != "dep blocked";
+        let Some(slice) = status["slices"].as_array().unwrap().iter().find(blocked) else {
+            return self.otto(&["audit"], None);
+        };
+        let id = slice["id"].as_str().unwrap();
+        let why = self.s.otto(&["why", id]).exits(0);
+        assert!(why.stdout.contains(&format!("git otto retry {id}")), "{why}");
+        self.otto(&["retry", id], None)
     }
 
     fn refs(&self, prefix: &str) -> Vec<String> {

@@ -164,14 +164,17 @@ fn an_amendment_that_cannot_run_stops_the_run_on_the_version_that_it_has() {
     let before = s.git(&["rev-parse", "refs/otto/specs/few"]);
     let impossible = |spec: &mut Value| {
         spec["services"] = json!([{"id": "web", "command": ["./x"], "ready": {"tcp": true, "timeout_s": 5}}]);
+        let steps = json!([{"do": "goto", "path": "/"}]);
+        let look = json!({"id": "look", "kind": "browser_journey", "service": "web", "steps": steps});
+        spec["slices"][0]["checks"].as_array_mut().unwrap().push(look);
     };
-    let after = s.amend("few", "A service", impossible);
+    let after = s.amend("few", "A journey", impossible);
     let out = running.wait().exits(8);
     let last =
         |out: &Output| serde_json::from_str::<Value>(out.stderr.lines().last().unwrap()).unwrap()["error"].clone();
     let error = last(&out);
     let words = format!("{} {}", error["message"], error["causes"]);
-    assert!(words.contains(&after[..10]) && words.contains("service `web`"), "{out}");
+    assert!(words.contains(&after[..10]) && words.contains("check `look`"), "{out}");
     let hint = error["hint"].as_str().unwrap();
     assert!(hint.contains("git otto amend few") && hint.contains("git otto resume few-"), "{hint}");
     let again = s.otto(&["resume", "--json"]).exits(8);
@@ -179,7 +182,7 @@ fn an_amendment_that_cannot_run_stops_the_run_on_the_version_that_it_has() {
     let status = s.otto(&["status", "--json"]).json();
     assert_eq!((&status["version"], &status["amended"]), (&json!(before), &json!(after)));
 
-    let version = s.amend("few", "No service after all", |spec| *spec = spec_at(&s, &before));
+    let version = s.amend("few", "No journey after all", |spec| *spec = spec_at(&s, &before));
     s.write("go-a", "");
     let run = Run::read(s.otto(&["resume", "--json"])).ends(0);
     assert_eq!(run.packet["spec"]["commit"], json!(version));

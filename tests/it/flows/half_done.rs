@@ -23,7 +23,12 @@ fn what_is_half_done_is_told_in_every_checkout_and_given_up_in_one() {
     s.git(&["worktree", "add", "-q", "-b", "side", "../side"]);
     assert_eq!(s.try_git("side", &["merge", "topic"]).code, 1);
     let told = s.otto(&["recover"]).exits(0);
-    for part in ["a merge in ", "in conflict: a.txt", "to go on: git merge --continue", "--abort --worktree '"] {
+    for part in [
+        "a merge in ",
+        "in conflict: a.txt",
+        "to go on: git otto recover --continue --worktree '",
+        "--abort --worktree '",
+    ] {
         assert!(told.stdout.contains(part), "{part}: {told}");
     }
     refuses(&s, "repo", &["recover", "--abort"], 8, "a merge is in another", "--worktree");
@@ -46,6 +51,40 @@ fn what_is_half_done_is_told_in_every_checkout_and_given_up_in_one() {
     let work = done["rescue"].as_object().unwrap().keys().find(|name| name.ends_with("/work")).unwrap().clone();
     assert!(s.git(&["show", &format!("{work}:a.txt")]).contains("<<<<<<<"), "what was half resolved is kept");
     assert_eq!(s.otto(&["recover"]).exits(0).stdout, "nothing is half done in this repository\n");
+}
+
+#[test]
+fn what_is_resolved_is_gone_on_with_and_what_is_not_is_named() {
+    let s = parted();
+    refuses(&s, "repo", &["recover", "--continue"], 8, "nothing is half done", "git otto recover");
+    assert_eq!(s.try_git("repo", &["merge", "topic"]).code, 1);
+    refuses(&s, "repo", &["recover", "--continue"], 8, "still in conflict: a.txt", "git add -- 'a.txt'");
+    s.write("repo/a.txt", "both\n");
+    s.git(&["add", "a.txt"]);
+    s.write("repo/b.txt", "mine\n");
+    let before = s.snapshot();
+    let told = s.otto(&["recover", "--continue", "-n"]).exits(0);
+    assert_eq!(told.stdout, "would be gone on with: a merge, with one commit\n");
+    assert_eq!(s.snapshot(), before, "a plan touches nothing");
+    let told = s.otto(&["recover", "--continue"]).exits(0);
+    let head = s.git(&["rev-parse", "HEAD"]);
+    assert!(told.stdout.starts_with("ended: a merge, with ") && head.starts_with(&told.stdout[21..28]), "{told}");
+    assert_eq!(s.git(&["rev-parse", "HEAD^2"]), s.git(&["rev-parse", "topic"]));
+    assert_eq!(s.git(&["status", "--porcelain"]), " M b.txt");
+
+    // Further steps are git's, which stops again where it would.
+    s.git(&["switch", "-q", "-c", "next", "HEAD^", "--discard-changes"]);
+    s.commit("more", &[("a.txt", "more\n")]);
+    assert_eq!(s.try_git("repo", &["cherry-pick", "topic", "main^"]).code, 1);
+    s.git(&["add", "a.txt"]);
+    let told = s.otto(&["recover", "--continue", "--json"]).exits(9).json();
+    assert_eq!(
+        (&told["by"], &told["done"], &told["left"]),
+        (&json!("git"), &json!(false), &json!("cherry-pick")),
+        "{told}"
+    );
+    s.otto(&["recover", "--abort"]).exits(0);
+    assert_eq!(s.git(&["log", "-1", "--format=%s"]), "more");
 }
 
 #[test]

@@ -5,11 +5,13 @@ mod agents;
 mod baseline;
 mod by_hand;
 mod checkout;
+mod contracts;
 mod control;
 mod ends;
 mod flight;
 mod gc;
 mod half_done;
+mod kinds;
 mod models;
 mod parallel;
 mod people;
@@ -24,6 +26,8 @@ mod rerun;
 mod resolve;
 mod retry;
 mod slices;
+mod turns;
+mod watched;
 
 use std::path::Path;
 

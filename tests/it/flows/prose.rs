@@ -76,7 +76,10 @@ fn right_at_once() {
     let question: Value = serde_json::from_str(&std::fs::read_to_string(s.path("question")).unwrap()).unwrap();
     assert_valid(include_str!("../../../schemas/question.json"), &question);
     let prompt = question["prompt"].as_str().unwrap();
-    assert!(prompt.contains(PROSE) && prompt.contains("README.md") && !prompt.contains("`api_probe`"), "{prompt}");
+    assert!(
+        prompt.contains(PROSE) && prompt.contains("README.md") && !prompt.contains("`browser_journey`"),
+        "{prompt}"
+    );
     // Nothing is left behind, and the checkout of the user is as it was.
     assert_eq!(s.git(&["status", "--porcelain"]), "");
     assert_sound(&s);
@@ -208,7 +211,7 @@ fn a_whole_run_with_a_judge() {
     let anchor: Value =
         serde_json::from_str(&s.git(&["cat-file", "blob", &format!("refs/otto/runs/{}:run.json", run.run())])).unwrap();
     let prompts = anchor["prompts"].as_object().unwrap();
-    assert_eq!((prompts.len(), &anchor["agents"]["audit"]), (7, &json!(agent)));
+    assert_eq!((prompts.len(), &anchor["agents"]["audit"]), (8, &json!(agent)));
     // The audit is in the journal, belongs to no slice, and its cost is in the one ledger.
     let audits: Vec<&Value> = run.events.iter().filter(|e| e["data"]["role"] == "audit").collect();
     assert!(audits.len() == 1 && audits[0].get("slice").is_none(), "{audits:?}");

@@ -34,14 +34,14 @@ fn outside_a_repository() {
 fn what_this_version_cannot_run() {
     let s = sandbox();
     let head = "Service `web`: `node` `server.js` is ready when it listens.";
-    let body = "Owns: `a.txt`.\n\n".to_owned()
-        + "Check: `cat a.txt` prints `a`.\n\nRequest: `GET /` to `web` answers 200.\n\nPytest: `tests/test_a.py`.\n\n\
-           Invariant: `size(files) > 0`: there is something.";
+    let journey =
+        r#"{"id": "look", "kind": "browser_journey", "service": "web", "steps": [{"do": "goto", "path": "/"}]}"#;
+    let body = "Owns: `a.txt`.\n\nCheck: `cat a.txt` prints `a`.\n\nRequest: `GET /` to `web` answers 200.\n\n"
+        .to_owned()
+        + &format!("Check, in full:\n\n```json\n{journey}\n```");
     s.write("intent.md", intent("One", head, &[("a", &[], body)], ""));
     let args = ["run", "--yes", "../intent.md", "--agent", "command:true"];
-    for named in ["api_probe", "state_invariant", "service `web`"] {
-        refuses(&s, "repo", &args, 2, named, "repo_test");
-    }
+    refuses(&s, "repo", &args, 2, "check `look` is of kind `browser_journey`, with steps", "repo_test");
 }
 
 #[test]

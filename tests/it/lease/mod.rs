@@ -15,16 +15,22 @@ fn approved(s: &Sandbox) {
     s.otto(&["approve", "jot", "--yes"]).exits(0);
 }
 
-/// Each slice is once in the history of the branch, and all that the program wrote there is sound.
+/// Each slice is once in the history of the target, and all that the program wrote there is sound.
 fn settled(s: &Sandbox, dir: &str) {
-    let format = "--format=%(trailers:key=Otto-Slice,valueonly,separator=)";
-    let history = s.git_in(dir, &["log", "--first-parent", format, "main..otto/jot"]);
+    let (format, range) =
+        ("--format=%(trailers:key=Otto-Slice,valueonly,separator=)", format!("HEAD..{}", target(s, dir)));
+    let history = s.git_in(dir, &["log", "--first-parent", format, &range]);
     let mut landed: Vec<&str> = history.lines().collect();
     landed.sort_unstable();
     let all = landed.len();
     landed.dedup();
     assert_eq!((landed.len(), all), (SLICES, SLICES), "{dir}: {history}");
     s.otto_in(dir, &["verify", "--all"]).exits(0);
+}
+
+/// Where the target of the run is.
+fn target(s: &Sandbox, dir: &str) -> String {
+    s.git_in(dir, &["for-each-ref", "--format=%(objectname)", "refs/otto/targets/"])
 }
 
 /// The process that the lease in a repository of the sandbox names, if there is one.

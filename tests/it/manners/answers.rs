@@ -72,6 +72,7 @@ fn answers_are_as_their_schema_says() {
         "report",
         "run -n jot",
         "why front",
+        "queue",
         "check jot -n",
         "check jot --slice front --tree otto/jot",
         "audit",
@@ -100,4 +101,17 @@ fn answers_are_as_their_schema_says() {
     ] {
         check(line);
     }
+    let fork = s.git(&["rev-parse", "HEAD"]);
+    for (name, text) in [("theirs", "theirs\n"), ("ours", "ours\n")] {
+        s.git(&["switch", "-q", "-c", name, fork.trim()]);
+        s.commit(name, &[("parted.txt", text)]);
+    }
+    s.try_git("repo", &["merge", "theirs"]);
+    check("recover");
+    check("recover --abort -n");
+    s.git(&["add", "parted.txt"]);
+    check("recover --continue -n");
+    check("recover --continue");
+    s.try_git("repo", &["cherry-pick", "theirs"]);
+    check("recover --abort");
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use git_otto::{
-    base::procs::{self, Bounds, Child, Ended, Limit, ProcId, Procs, Recorded, Spec, SystemProcs},
+    base::procs::{self, Bounds, Child, Ended, Limit, Procs, Recorded, Spec, SystemProcs},
     sandbox::{Available, Level, Mode, choose, supervise},
 };
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -264,11 +264,8 @@ impl Procs for Remember {
         *self.0.lock().unwrap() = Some(spec.clone());
         Err(io::Error::other("only remembered"))
     }
-    fn me(&self) -> ProcId {
-        SystemProcs.me()
-    }
-    fn alive(&self, p: &ProcId) -> bool {
-        SystemProcs.alive(p)
+    fn inner(&self) -> Option<&dyn Procs> {
+        Some(&SystemProcs)
     }
 }
 

@@ -78,7 +78,7 @@ impl Sandbox {
         let places = [env!("CARGO_TARGET_TMPDIR"), "/opt", "/srv", "/var/lib"].map(Path::new);
         let fits = |dir: &&Path| !shared(dir) && tempfile::tempdir_in(dir).is_ok();
         let place = places.into_iter().find(fits).expect("a checkout outside of /tmp, or CARGO_TARGET_DIR there");
-        Self::begun(Self::below(place), &[])
+        Self::below(place, &[])
     }
 
     /// The same as `new`, with further arguments of `git init`.
@@ -97,11 +97,15 @@ impl Sandbox {
 
     /// The folders alone: no repository, an empty HOME.
     pub fn without_identity() -> Sandbox {
-        Self::below(&std::env::temp_dir())
+        Self::folders(&std::env::temp_dir())
     }
 
-    /// The same below a folder.
-    fn below(dir: &Path) -> Sandbox {
+    /// The same as `initialised`, below a folder.
+    pub fn below(dir: &Path, args: &[&str]) -> Sandbox {
+        Self::begun(Self::folders(dir), args)
+    }
+
+    fn folders(dir: &Path) -> Sandbox {
         let root = tempfile::Builder::new().prefix("otto-it-").tempdir_in(dir).unwrap();
         for dir in ["home", "state", "tmp", "repo"] {
             fs::create_dir(root.path().join(dir)).unwrap();

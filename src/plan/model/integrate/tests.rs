@@ -28,7 +28,7 @@ impl World {
 
     fn with(&self, n: usize, candidate: Oid) -> Integration<'_> {
         let slice = &self.plan.spec.slices[n].id;
-        Integration { repo: &self.s.repo, plan: &self.plan, makers: &self.makers, slice, tip: self.tip, candidate }
+        Integration::new(&self.s.repo, &self.plan, self.makers.clone(), slice, self.tip, candidate)
     }
 
     fn candidate(&self, files: &[(&str, &str)]) -> Oid {

@@ -1,8 +1,11 @@
 use super::*;
 use crate::plan::schedule::tests::{at, plan};
 
+mod flaw;
+mod people;
 mod world;
-use world::{Flaw, World};
+use flaw::{Flaw, Seen};
+use world::World;
 
 fn commit(n: u8) -> Oid {
     format!("{n:02x}").repeat(20).parse().unwrap()
@@ -146,7 +149,7 @@ fn histories() -> u64 {
 
 #[test]
 fn in_no_history_lands_what_was_not_tested_and_in_none_waits_anything_for_ever() {
-    let mut seen = world::Seen::default();
+    let mut seen = Seen::default();
     for seed in 0..histories() {
         let mut world = World::new(seed, None);
         if let Err(why) = world.play() {
@@ -168,8 +171,9 @@ fn the_depth_changes_nothing_about_what_lands() {
 
 #[test]
 fn a_lane_with_a_flaw_is_found_out() {
-    for flaw in Flaw::ALL {
-        let caught = (0..500).any(|seed| World::new(seed, Some(flaw)).play().is_err());
-        assert!(caught, "{flaw:?} goes unnoticed");
+    for (flaw, why) in Flaw::ALL {
+        let found = (0..500).find_map(|seed| World::new(seed, Some(flaw)).play().err());
+        let found = found.unwrap_or_else(|| panic!("{flaw:?} goes unnoticed"));
+        assert!(found.contains(why), "{flaw:?}: {found}");
     }
 }

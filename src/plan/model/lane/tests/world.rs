@@ -3,80 +3,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::{
+    flaw::{Flaw, Seen, What},
+    people::People,
+};
+
 use crate::{
     base::{Cost, Oid, Sha256, SliceId, Timestamp},
     journal::{
-        event::{AttemptFailure, BlockReason, Event, Fact, Kind},
+        event::{AttemptFailure, Event, Fact, Kind},
         state::{Phase, RunState, SliceState},
     },
     plan::{
+        asked,
         model::{
             Plan, current, invalidated,
             lane::{self, Entries, Entry, Move, Stage},
         },
         schedule::{self, Busy, Step, Stop, tests::plan},
     },
+    spec::model::Slice,
 };
-
-/// A flaw of the lane, as somebody might build it in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flaw {
-    /// It lands what is still under test.
-    LandsUntested,
-    /// It lands what has failed.
-    LandsFailed,
-    /// It lands what was tested on something else than the target.
-    LandsElsewhere,
-    /// It takes a failure for a verdict while those before it may not land.
-    JudgesEarly,
-    /// Those before it do not count when its checks are chosen.
-    ForgetsAhead,
-    /// It keeps what does not stand where it should.
-    KeepsStale,
-    /// It does not look at the target after a crash.
-    ForgetsLanded,
-    /// It never gives anything back.
-    KeepsFailed,
-}
-
-impl Flaw {
-    pub const ALL: [Flaw; 8] = [
-        Flaw::LandsUntested,
-        Flaw::LandsFailed,
-        Flaw::LandsElsewhere,
-        Flaw::JudgesEarly,
-        Flaw::ForgetsAhead,
-        Flaw::KeepsStale,
-        Flaw::ForgetsLanded,
-        Flaw::KeepsFailed,
-    ];
-}
-
-/// How often what happened, by [`What`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Seen([u64; 9]);
-
-#[derive(Clone, Copy)]
-enum What {
-    Landed,
-    GivenBack,
-    Dropped,
-    Moved,
-    Died,
-    DiedLanding,
-    Flaked,
-    Amended,
-    Cancelled,
-}
-
-impl Seen {
-    pub fn all(&self) -> bool {
-        self.0.iter().all(|n| *n > 0)
-    }
-    pub fn add(&mut self, other: Seen) {
-        self.0.iter_mut().zip(other.0).for_each(|(a, b)| *a += b);
-    }
-}
 
 /// What a tree holds of each slice: which candidate, and the slices that this one was built with.
 type Content = BTreeMap<SliceId, (u64, BTreeSet<SliceId>)>;
@@ -88,17 +35,17 @@ struct Commit {
 }
 
 /// A small generator (SplitMix64).
-struct Dice(u64);
+pub(super) struct Dice(u64);
 
 impl Dice {
     fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(self.0)
     }
-    fn below(&mut self, n: usize) -> usize {
+    pub(super) fn below(&mut self, n: usize) -> usize {
         (self.roll() % n.max(1) as u64) as usize
     }
-    fn once_in(&mut self, n: u64) -> bool {
+    pub(super) fn once_in(&mut self, n: u64) -> bool {
         self.roll().is_multiple_of(n)
     }
 }
@@ -109,34 +56,39 @@ fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-type Checked = Result<(), String>;
+pub(super) type Checked = Result<(), String>;
 
 pub struct World {
     seed: u64,
-    dice: Dice,
-    flaw: Option<Flaw>,
+    pub(super) dice: Dice,
+    pub(super) flaw: Option<Flaw>,
     depth: usize,
     /// How many more times something disturbs the run.
     trouble: u32,
-    plan: Plan,
+    pub(super) plan: Plan,
     events: Vec<Event>,
-    state: RunState,
-    busy: Busy,
+    pub(super) state: RunState,
+    pub(super) busy: Busy,
+    pub(super) people: People,
     commits: BTreeMap<Oid, Commit>,
     tip: Oid,
-    /// What was tested: whether it passed, and which slices counted as landed.
-    tested: BTreeMap<Oid, (bool, BTreeSet<SliceId>)>,
+    /// What was tested: whether it passed, which slices counted as landed, and which version of the spec judged it.
+    tested: BTreeMap<Oid, (bool, BTreeSet<SliceId>, Oid)>,
     /// The slices that count as landed for what is in the lane.
     with: BTreeMap<SliceId, BTreeSet<SliceId>>,
     /// What our landings have brought, each slice with its generation.
     landed: Vec<(SliceId, Sha256)>,
     /// Turns since something came of a candidate or disturbed the run, while there was a candidate.
     quiet: u32,
+    /// Turns without a disturbance for which each candidate could have landed.
+    waits: BTreeMap<SliceId, u32>,
     pub seen: Seen,
 }
 
 /// In so many turns without a disturbance something comes of a candidate, where there is one.
 const PATIENCE: u32 = 400;
+/// In so many turns without a disturbance something comes of every single candidate, whatever becomes of the others.
+const TURNS: u32 = 2000;
 
 impl World {
     /// A world with a run that anything can happen to.
@@ -172,12 +124,14 @@ impl World {
             events: Vec::new(),
             state: RunState::default(),
             busy: Busy::default(),
+            people: People::default(),
             commits: BTreeMap::from([(base, Commit { parent: None, content: Content::new() })]),
             tip: base,
             tested: BTreeMap::new(),
             with: BTreeMap::new(),
             landed: Vec::new(),
             quiet: 0,
+            waits: BTreeMap::new(),
             seen: Seen::default(),
         };
         let target = "refs/heads/otto/p".into();
@@ -203,42 +157,67 @@ impl World {
 
     /// One turn of the loop of a run, and one thing that comes to pass; whether the run is at its end.
     fn turn(&mut self) -> Result<bool, String> {
-        for step in schedule::next(&self.plan, &self.state, &self.busy) {
-            match step {
-                Step::Block(id, Stop { reason, detail, .. }) => {
-                    self.of(&id, None, Kind::SliceBlocked { reason, detail })
-                }
-                Step::Build(id) => self.begin(&id),
-                Step::Audit | Step::Finish => return Ok(true),
-            }
-        }
-        let mut moves = lane::next(&self.plan, &self.state, self.tip, &self.busy.lane, self.depth);
+        self.listen()?;
+        let judged = self.as_judged();
+        let mut moves = lane::next(&self.plan, &judged, self.tip, &self.lane_as_judged(), self.depth);
         self.spoil(&mut moves);
-        let none = moves.is_empty();
+        let mut none = moves.is_empty();
         for step in moves {
             if !self.perform(step)? {
                 self.rise()?;
                 return Ok(false);
             }
         }
+        for step in schedule::next(&self.plan, &self.as_judged(), &self.busy) {
+            none = false;
+            match step {
+                Step::Block(id, Stop { reason, detail, .. }) => {
+                    self.of(&id, None, Kind::SliceBlocked { reason, detail })
+                }
+                Step::Build(id) => self.begin(&id)?,
+                Step::Ask(..) | Step::Settle(..) => return Err("nobody asked for a contract".into()),
+                // Whatever was asked for until then is answered first.
+                Step::Audit | Step::Finish => return Ok(!self.is_asked()),
+            }
+        }
         if let Some(problem) = self.state.problems.first() {
             return Err(format!("the journal refuses: {problem}"));
         }
-        let waits = lane::eligible(&self.plan, &self.state).next().is_some();
-        self.quiet = if waits { self.quiet + 1 } else { 0 };
-        if self.quiet > PATIENCE {
-            return Err("nothing comes of the candidates".into());
+        self.people_are_heard()?;
+        if none && self.busy.is_idle() {
+            let still = asked::standstill(&self.plan, &self.state).ok_or("it stands still, and nobody wants it to")?;
+            self.let_go(still)?;
+            return Ok(false);
         }
+        self.nothing_starves()?;
         if none || self.dice.once_in(2) {
             self.happens()?;
         }
         Ok(false)
     }
 
+    fn nothing_starves(&mut self) -> Checked {
+        let eligible: Vec<SliceId> = lane::eligible(&self.plan, &self.state).map(|(id, _)| id.clone()).collect();
+        let waits = self.state.paused.is_none() && !eligible.is_empty();
+        self.quiet = if waits { self.quiet + 1 } else { 0 };
+        self.waits.retain(|id, _| waits && eligible.contains(id));
+        for id in eligible.iter().filter(|_| waits) {
+            *self.waits.entry(id.clone()).or_default() += 1;
+        }
+        if self.quiet > PATIENCE {
+            return Err("nothing comes of the candidates".into());
+        }
+        match self.waits.iter().find(|(_, turns)| **turns > TURNS) {
+            Some((id, _)) => Err(format!("nothing comes of `{id}`, whatever becomes of the others")),
+            None => Ok(()),
+        }
+    }
+
     /// Something that is under way comes further, or something disturbs the run.
     fn happens(&mut self) -> Checked {
         if self.trouble > 0 && self.dice.once_in(8) {
             (self.trouble, self.quiet) = (self.trouble - 1, 0);
+            self.waits.clear();
             return self.disturb();
         }
         let at_test = |e: &&Entry| matches!(e.stage, Stage::Merging | Stage::Testing(_));
@@ -256,30 +235,29 @@ impl World {
 
     fn disturb(&mut self) -> Checked {
         let n = self.dice.below(self.plan.spec.slices.len());
-        match self.dice.below(5) {
+        match self.dice.below(10) {
             0 | 1 => {
                 // A person commits to the target.
                 let content = self.commits[&self.tip].content.clone();
                 self.tip = self.put(Commit { parent: Some(self.tip), content });
                 self.saw(What::Moved);
             }
-            2 => {
+            2 | 3 => {
                 self.saw(What::Died);
+                self.busy = Busy::default();
+                if self.dice.once_in(2) {
+                    // Whoever asks owns the run for that moment.
+                    self.ask();
+                    self.settle()?;
+                }
                 self.rise()?;
             }
-            3 => {
+            4 => {
                 self.saw(What::Amended);
                 self.amend(n);
             }
-            _ => {
-                let id = self.plan.spec.slices[n].id.clone();
-                if !self.now(&id).phase.is_final() && self.dice.once_in(2) {
-                    self.saw(What::Cancelled);
-                    self.busy.building.remove(&id);
-                    let detail = "a person does not want it".into();
-                    self.of(&id, None, Kind::SliceBlocked { reason: BlockReason::Skipped, detail });
-                }
-            }
+            // Several terminals ask at once, or one does.
+            _ => (0..1 + self.dice.below(3)).for_each(|_| self.ask()),
         }
         Ok(())
     }
@@ -299,13 +277,14 @@ impl World {
     }
 
     /// The process dies and another one takes the run up: it knows what the journal says, and sees the target.
-    fn rise(&mut self) -> Checked {
+    pub(super) fn rise(&mut self) -> Checked {
         let mut state = RunState::default();
         self.events.iter().for_each(|event| state.apply(event));
         if state != self.state {
             return Err("the journal does not tell what the process knew".into());
         }
         (self.busy, self.quiet) = (Busy::default(), 0);
+        self.taken_up();
         let looks = self.flaw != Some(Flaw::ForgetsLanded);
         for slice in self.plan.spec.clone().slices.iter().filter(|_| looks) {
             let now = self.now(&slice.id);
@@ -323,12 +302,23 @@ impl World {
     }
 
     /// An agent begins. It builds on the target.
-    fn begin(&mut self, id: &SliceId) {
+    fn begin(&mut self, id: &SliceId) -> Checked {
+        self.may_go_on(id, "begun")?;
+        let ready = |o: &Slice| {
+            let open = matches!(self.now(&o.id).phase, Phase::Pending | Phase::Building | Phase::Checking);
+            open && !self.busy.has(&o.id) && o.deps.iter().all(|dep| self.now(dep).phase.is_done())
+        };
+        self.is_next(id, "begun", ready)?;
         self.busy.building.insert(id.clone());
         self.of(id, None, Kind::SliceStarted { base: self.tip, green: Vec::new() });
         let now = self.now(id);
         let n = now.open_attempt().map_or(now.last_attempt() + 1, |a| a.n);
-        self.of(id, Some(n), Kind::AgentStarted { provider: "a".into(), role: "build".into(), session: None });
+        self.of(
+            id,
+            Some(n),
+            Kind::AgentStarted { provider: "a".into(), role: "build".into(), session: None, told: vec![] },
+        );
+        Ok(())
     }
 
     fn built(&mut self, id: &SliceId) {
@@ -374,7 +364,7 @@ impl World {
                     self.saw(What::Flaked);
                 }
                 let passes = !flakes && !self.clash(&self.commits[&commit].content, id, 10);
-                self.tested.insert(commit, (passes, self.with[id].clone()));
+                self.tested.insert(commit, (passes, self.with[id].clone(), entry.spec));
                 if passes { Stage::Passed(commit) } else { red(AttemptFailure::Integration, "red") }
             }
             other => other,
@@ -408,6 +398,12 @@ impl World {
                 if !needs.iter().all(|dep| with.contains(dep)) {
                     return Err(format!("`{}` is tried before what it needs has landed", entry.slice));
                 }
+                self.may_go_on(&entry.slice, "tried")?;
+                let waits = |o: &Slice| {
+                    let waits = matches!(self.now(&o.id).phase, Phase::Eligible | Phase::Merging);
+                    waits && self.busy.lane.get(&o.id).is_none() && o.deps.iter().all(|dep| with.contains(dep))
+                };
+                self.is_next(&entry.slice, "tried", waits)?;
                 with.extend(ahead.into_iter().filter(|_| self.flaw != Some(Flaw::ForgetsAhead)));
                 self.with.insert(entry.slice.clone(), with);
                 self.busy.lane.push(entry);
@@ -425,6 +421,9 @@ impl World {
                     return Err(format!("`{id}` is given back for what it came to on a guess"));
                 }
                 self.busy.lane.remove(&id);
+                if self.flaw == Some(Flaw::RepairsNothing) {
+                    return Ok(true);
+                }
                 self.of(&id, None, Kind::MergeRepair { reason, detail });
                 self.quiet = 0;
                 self.saw(What::GivenBack);
@@ -440,15 +439,19 @@ impl World {
         if merge.tip != self.tip && self.flaw != Some(Flaw::LandsElsewhere) {
             return Ok(true);
         }
-        match self.tested.get(&merge.commit) {
-            None => return Err(format!("`{id}` landed untested")),
-            Some((false, _)) => return Err(format!("`{id}` landed and did not pass")),
-            Some((true, with)) if *with != self.done() => return Err(format!("other checks were due for `{id}`")),
-            Some((true, _)) => {}
-        }
         if self.commits[&merge.commit].parent != Some(self.tip) {
             return Err(format!("`{id}` was tested on something else than the target"));
         }
+        match self.tested.get(&merge.commit) {
+            None => return Err(format!("`{id}` landed untested")),
+            Some((false, ..)) => return Err(format!("`{id}` landed and did not pass")),
+            Some((true, with, _)) if *with != self.done() => return Err(format!("other checks were due for `{id}`")),
+            Some((true, _, spec)) if *spec != self.plan.spec_commit => {
+                return Err(format!("`{id}` was judged by an older version of the spec"));
+            }
+            Some((true, ..)) => {}
+        }
+        self.may_go_on(id, "landed")?;
         let which = (id.clone(), self.plan.generation(id));
         if self.landed.contains(&which) {
             return Err(format!("`{id}` landed twice"));
@@ -486,7 +489,9 @@ impl World {
                 }
             }),
             Some(Flaw::LandsElsewhere) => {
-                *moves = first(|s| matches!(s, Stage::Passed(_))).map(Move::Land).into_iter().collect()
+                let stale = |e: &&Entry| matches!(e.stage, Stage::Passed(_)) && e.on != self.tip;
+                let found = self.busy.lane.0.iter().find(stale).map(|e| Move::Land(e.slice.clone()));
+                moves.splice(0..0, found);
             }
             Some(Flaw::JudgesEarly) => {
                 moves.retain(|m| !matches!(m, Move::GiveBack(_)));
@@ -494,12 +499,15 @@ impl World {
             }
             Some(Flaw::KeepsStale) => moves.retain(|m| !matches!(m, Move::Drop(_))),
             Some(Flaw::KeepsFailed) => moves.retain(|m| !matches!(m, Move::GiveBack(_))),
-            Some(Flaw::ForgetsAhead | Flaw::ForgetsLanded) | None => {}
+            _ => {}
         }
     }
 
     /// What has to hold at the end.
     fn ends(&self) -> Checked {
+        if let Some(open) = self.state.requests.iter().find(|r| r.result.is_none()) {
+            return Err(format!("nobody has answered {} ({})", open.id, open.action));
+        }
         if let Some(open) = self.plan.spec.slices.iter().find(|s| !self.now(&s.id).phase.is_final()) {
             return Err(format!("`{}` is left open", open.id));
         }
@@ -514,15 +522,15 @@ impl World {
         }
     }
 
-    fn now(&self, id: &SliceId) -> &SliceState {
+    pub(super) fn now(&self, id: &SliceId) -> &SliceState {
         current(&self.plan, &self.state, id)
     }
 
-    fn of(&mut self, id: &SliceId, attempt: Option<u32>, kind: Kind) {
+    pub(super) fn of(&mut self, id: &SliceId, attempt: Option<u32>, kind: Kind) {
         self.tell(Fact::slice(id, self.plan.generation(id), attempt, kind));
     }
 
-    fn tell(&mut self, fact: Fact) {
+    pub(super) fn tell(&mut self, fact: Fact) {
         let n = self.events.len() as u64 + 1;
         let (ts, prev) = (Timestamp::from_secs(n as i64), String::new());
         let event = Event { v: 1, id: format!("a-{n}"), seq: n, lamport: n, ts, prev, fact };
@@ -536,7 +544,7 @@ impl World {
         id
     }
 
-    fn saw(&mut self, what: What) {
+    pub(super) fn saw(&mut self, what: What) {
         self.seen.0[what as usize] += 1;
     }
 }
