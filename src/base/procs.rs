@@ -8,7 +8,7 @@ use std::{
     os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -216,13 +216,16 @@ fn start_ticks(pid: i32) -> Option<u64> {
 
 #[cfg(target_os = "linux")]
 fn boot_id() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|s| s.trim().to_owned()).unwrap_or_default()
+    static BOOT: OnceLock<String> = OnceLock::new();
+    let read = || std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|s| s.trim().to_owned());
+    BOOT.get_or_init(|| read().unwrap_or_default()).clone()
 }
 
 #[cfg(target_os = "linux")]
 fn pid_ns() -> Option<u64> {
-    let link = std::fs::read_link("/proc/self/ns/pid").ok()?;
-    link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
+    static NUMBERING: OnceLock<Option<u64>> = OnceLock::new();
+    let parsed = |link: PathBuf| link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok();
+    *NUMBERING.get_or_init(|| std::fs::read_link("/proc/self/ns/pid").ok().and_then(parsed))
 }
 
 #[cfg(target_os = "linux")]

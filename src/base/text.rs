@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use gix::bstr::ByteSlice as _;
 use regex::bytes::{Captures, Regex, RegexBuilder};
 
 /// Strips control sequences and control characters (but newline and tab) from text that came from outside, so that it
@@ -31,6 +32,11 @@ pub fn printable(text: &str) -> String {
         }
     }
     out
+}
+
+/// Whether bytes hold a text.
+pub fn holds(bytes: &[u8], text: &str) -> bool {
+    bytes.find(text).is_some()
 }
 
 /// The first line of [`printable`] text, cut to `max` characters with an ellipsis.

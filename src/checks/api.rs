@@ -84,7 +84,7 @@ pub(super) async fn evaluate(world: &World, check: &Check, served: &mut Served) 
         told.push(format!("status {}, expected {expect_status}; the body is {body}", answered.status));
     }
     if let Some(wanted) = expect_body_contains
-        && !has(&answered.body, wanted)
+        && !text::holds(&answered.body, wanted)
     {
         let (wanted, body) = (expect::excerpt(wanted.as_bytes()), expect::excerpt(&answered.body));
         told.push(format!("the body lacks {wanted}; it is {body}"));
@@ -104,11 +104,6 @@ pub(super) async fn evaluate(world: &World, check: &Check, served: &mut Served) 
         false => ran.told(Cause::Assertion, told.join("\n")),
     }
     Ok(ran)
-}
-
-/// Whether bytes hold a text.
-fn has(body: &[u8], text: &str) -> bool {
-    text.is_empty() || body.windows(text.len()).any(|part| part == text.as_bytes())
 }
 
 /// An answer as invariants see it.

@@ -36,8 +36,8 @@ const MEMORY: u64 = 512 << 20;
 const WALL: Duration = Duration::from_secs(20);
 /// The largest question, and the largest answer, bytes.
 const MAX_TEXT: usize = 24 << 20;
-/// How deep data may be nested.
-const MAX_DEPTH: usize = 128;
+/// What a question and an answer may be. Data is nested less deeply: a document is read with 64 levels at most.
+const LIMITS: json::Limits = json::Limits { size: MAX_TEXT, depth: 136 };
 
 /// What is asked.
 #[derive(Debug, Serialize, Deserialize)]
@@ -107,8 +107,7 @@ pub async fn ask(world: &World, question: &Question) -> Result<Answer, String> {
     let done = done.map_err(|e| format!("the evaluator could not be started: {e}"))?;
     match (done.ended, done.limit) {
         (Ended::Exit(0), None) => {
-            let limits = json::Limits { size: MAX_TEXT, depth: MAX_DEPTH + 8 };
-            json::read(&done.stdout.bytes(), limits).map_err(|e| format!("the evaluator's answer cannot be read: {e}"))
+            json::read(&done.stdout.bytes(), LIMITS).map_err(|e| format!("the evaluator's answer cannot be read: {e}"))
         }
         (_, Some(Limit::Wall | Limit::Idle | Limit::Grace)) => Err("its evaluation took too long".into()),
         (Ended::Signal(n), _) => Err(format!(
@@ -130,8 +129,7 @@ pub fn serve(args: &[OsString]) -> Option<Result<String, String>> {
         let mut bytes = Vec::new();
         let read = io::stdin().lock().take(MAX_TEXT as u64 + 1).read_to_end(&mut bytes);
         read.map_err(|e| format!("the question cannot be read: {e}"))?;
-        let limits = json::Limits { size: MAX_TEXT, depth: MAX_DEPTH + 8 };
-        let question = json::read(&bytes, limits).map_err(|e| format!("the question cannot be read: {e}"))?;
+        let question = json::read(&bytes, LIMITS).map_err(|e| format!("the question cannot be read: {e}"))?;
         serde_json::to_string(&answer(&question)).map_err(|e| format!("the answer cannot be written: {e}"))
     })
 }

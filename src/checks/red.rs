@@ -4,7 +4,10 @@
 use std::{ffi::OsStr, path::Path};
 
 use super::{environ, model::Cause};
-use crate::base::procs::{Ended, Finished, Limit};
+use crate::base::{
+    procs::{Ended, Finished, Limit},
+    text,
+};
 
 /// What was run, as far as the reason depends on it.
 pub struct Ran<'a> {
@@ -173,7 +176,7 @@ fn nothing_there(output: &[u8]) -> Option<&'static str> {
         "No rule to make target",
         ": cannot open ",
     ];
-    SIGNS.into_iter().find(|sign| output.windows(sign.len()).any(|part| part == sign.as_bytes()))
+    SIGNS.into_iter().find(|sign| text::holds(output, sign))
 }
 
 #[cfg(test)]

@@ -313,7 +313,8 @@ pub(super) fn pattern(text: &str) -> Result<regex::bytes::Regex, String> {
     built.map_err(|e| format!("it is no pattern: {}", text::one_line(&e.to_string(), 300)))
 }
 
-fn last_line(stderr: &[u8]) -> Option<String> {
+/// The last line of an output, as a person reads it; none where there is none.
+pub(super) fn last_line(stderr: &[u8]) -> Option<String> {
     let line = stderr.trim_ascii().rsplit(|b| *b == b'\n').next()?;
     (!line.is_empty()).then(|| expect::excerpt(line))
 }

@@ -15,15 +15,15 @@ use reqwest::{Client, Url, cookie::Jar, redirect};
 use serde_json::{Map, Value};
 
 use super::{
-    environ, expect,
+    environ,
     model::{Cause, Port, Service},
     ports::{Given, Ports},
     red,
-    run::{KEEP, On},
+    run::{KEEP, On, last_line, pattern},
 };
 use crate::base::{
     World, http,
-    procs::{Background, Captured, Ended, Finished, Spec},
+    procs::{self, Background, Bounds, Captured, Ended, Finished, Spec},
     text,
 };
 
@@ -223,9 +223,9 @@ impl Served {
                 let env = self.environment(service, up.at.port());
                 let argv = service.stop.iter().map(OsString::from).collect();
                 let spec = Spec { argv, cwd: self.dir.clone(), env, ..Spec::default() };
-                let bounds = crate::base::procs::Bounds { wall: STOPPING, idle: None, keep: 1 << 10 };
+                let bounds = Bounds { wall: STOPPING, idle: None, keep: 1 << 10 };
                 // However that ends: what is left is ended below.
-                let _ = crate::base::procs::run(self.world.procs.as_ref(), &spec, bounds).await;
+                let _ = procs::run(self.world.procs.as_ref(), &spec, bounds).await;
                 let _ = tokio::time::timeout(STOPPING, up.program.ended()).await;
             }
             let _ = up.program.finish().await;
@@ -297,7 +297,7 @@ impl Served {
         program: &Background,
         waits: &mut String,
     ) -> Option<SocketAddr> {
-        let pattern = service.ready.log.as_deref().map(super::run::pattern);
+        let pattern = service.ready.log.as_deref().map(pattern);
         loop {
             if program.has_ended() {
                 return None;
@@ -397,6 +397,5 @@ fn joined(stretches: [[Captured; 2]; 2]) -> Vec<u8> {
 
 /// How what a service printed ends, in words.
 fn last(log: &[u8]) -> String {
-    let line = log.trim_ascii().rsplit(|b| *b == b'\n').next().filter(|line| !line.is_empty());
-    line.map(|line| format!("; its output ends with {}", expect::excerpt(line))).unwrap_or_default()
+    last_line(log).map(|line| format!("; its output ends with {line}")).unwrap_or_default()
 }

@@ -13,11 +13,7 @@ use crate::{
 /// What is wrong with the paths and expressions of a spec, at JSON pointers. Nothing is started where it has none.
 pub fn faults(world: &World, spec: &Spec) -> Result<Vec<SpecError>, Failure> {
     let (mut paths, mut expressions) = (Vec::new(), Vec::new());
-    let of_slices = spec.slices.iter().enumerate();
-    let of_slices = of_slices
-        .flat_map(|(i, s)| s.checks.iter().enumerate().map(move |(k, c)| (format!("/slices/{i}/checks/{k}"), c)));
-    let across = spec.cross_slice_checks.iter().enumerate();
-    for (at, check) in of_slices.chain(across.map(|(i, c)| (format!("/cross_slice_checks/{i}"), &c.check))) {
+    for (at, check) in spec.checks_at() {
         match &check.kind {
             CheckKind::ApiProbe { expect_json, .. } => {
                 paths.extend(expect_json.keys().map(|path| (format!("{at}/expect_json"), path.clone())));

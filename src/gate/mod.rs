@@ -188,18 +188,9 @@ impl Site {
         let (place, look) = match clean.take().filter(|_| shared) {
             Some(Clean { place, look, .. }) => (place, Some(look)),
             None => {
-                let place = self.check_out(round)?;
-                let on = on(round, &place, supplied);
-                // What could not be installed for one check cannot be for the next one.
-                if broken.is_none() {
-                    *broken = self.install(on.dir, on.scratch, round.tree, supplies).await?;
-                }
-                self.lay_over(&place, round, check)?;
-                let failed = match broken {
-                    Some(why) => Some(why.clone()),
-                    None => self.own(on.dir, on.scratch, round.tree).await?,
-                };
+                let (place, failed) = self.prepared(round, check, supplies, broken).await?;
                 if let Some(why) = failed {
+                    let on = on(round, &place, supplied);
                     return Ok(checks::unknown(&self.confined(&on), check, &on, why));
                 }
                 let look = if shared { place.look()? } else { None };
@@ -211,6 +202,27 @@ impl Site {
         let (tree, supplied) = (round.tree, supplied.clone());
         *clean = look.filter(|look| place.still_looks_like(look)).map(|look| Clean { place, look, tree, supplied });
         Ok(outcome)
+    }
+
+    /// A fresh checkout for a check, with everything that it gets; and why it cannot be used, if that failed.
+    async fn prepared(
+        &self,
+        round: &Round<'_>,
+        check: &Check,
+        supplies: &(Locks, Supplied),
+        broken: &mut Option<String>,
+    ) -> Result<(CheckoutDir, Option<String>), Failure> {
+        let place = self.check_out(round)?;
+        // What could not be installed for one check cannot be for the next one.
+        if broken.is_none() {
+            *broken = self.install(place.dir(), place.scratch(), round.tree, supplies).await?;
+        }
+        self.lay_over(&place, round, check)?;
+        let failed = match broken {
+            Some(why) => Some(why.clone()),
+            None => self.own(place.dir(), place.scratch(), round.tree).await?,
+        };
+        Ok((place, failed))
     }
 
     /// The world as a check in a checkout sees it.

@@ -46,22 +46,14 @@ impl Site {
         supplies: &(Locks, Supplied),
         broken: &mut Option<String>,
     ) -> Result<Stage, Failure> {
-        let place = self.check_out(round)?;
+        let (place, failed) = self.prepared(round, check, supplies, broken).await?;
         let on = on(round, &place, &supplies.1);
-        if broken.is_none() {
-            *broken = self.install(on.dir, on.scratch, round.tree, supplies).await?;
-        }
-        self.lay_over(&place, round, check)?;
-        let failed = match broken {
-            Some(why) => Some(why.clone()),
-            None if !self.reachable() => Some(format!(
+        let served = match failed {
+            Some(why) => Err(why),
+            None if !self.reachable() => Err(format!(
                 "otto.sandbox.network is {}: what checks start has no network, so that nobody can talk to a service",
                 self.sandbox.network
             )),
-            None => self.own(on.dir, on.scratch, round.tree).await?,
-        };
-        let served = match failed {
-            Some(why) => Err(why),
             None => Ok(Served::new(self.confined(&on), &self.services, &on, self.ports.clone(), self.probes.clone())?),
         };
         Ok(Stage { served, place })

@@ -307,7 +307,8 @@ impl Repo {
     /// left out.
     pub fn keep_files(&self, paths: &[BString]) -> Result<Oid> {
         let mut edits = Vec::new();
-        for path in paths {
+        // What is changed may be in the way, too.
+        for path in paths.iter().collect::<BTreeSet<_>>() {
             let Some(top) = self.work_dir() else { break };
             let at = top.join(OsStr::from_bytes(path));
             let what = match fs::symlink_metadata(&at) {

@@ -57,9 +57,6 @@ pub fn perform(store: &Store, plan: &Plan, on_terminal: bool) -> Result<Done, Re
     let mut files = repo.modified()?;
     if matches!(plan.by, Concluded::ByGit(_)) {
         files.extend(in_the_way(repo)?);
-        // What is changed may be in the way, too.
-        files.sort();
-        files.dedup();
     }
     let rescue = rescue::keep(store, &plan.paused, &files)?;
     faults.hit(Point::MendRescueAfter)?;

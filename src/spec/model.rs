@@ -402,6 +402,16 @@ impl Spec {
         self.files.iter().map(|f| f.sha256).chain(judges)
     }
 
+    /// Every check by its JSON pointer (RFC 6901), cross-slice checks last.
+    pub fn checks_at(&self) -> impl Iterator<Item = (String, &Check)> {
+        let slices = self.slices.iter().enumerate();
+        let own = slices.flat_map(|(i, s)| {
+            s.checks.iter().enumerate().map(move |(k, check)| (format!("/slices/{i}/checks/{k}"), check))
+        });
+        let cross = self.cross_slice_checks.iter().enumerate();
+        own.chain(cross.map(|(i, c)| (format!("/cross_slice_checks/{i}"), &c.check)))
+    }
+
     /// Every check with its slice, cross-slice checks last with none.
     pub fn checks(&self) -> impl Iterator<Item = (Option<&Slice>, &Check)> {
         let own = self.slices.iter().flat_map(|s| s.checks.iter().map(move |c| (Some(s), c)));

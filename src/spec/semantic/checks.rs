@@ -12,13 +12,7 @@ use crate::{
 impl Pass<'_> {
     pub(super) fn checks(&mut self) {
         let spec = self.spec;
-        let of_slices =
-            spec.slices.iter().enumerate().flat_map(|(i, s)| {
-                s.checks.iter().enumerate().map(move |(k, c)| (format!("/slices/{i}/checks/{k}"), c))
-            });
-        let cross = spec.cross_slice_checks.iter().enumerate();
-        let over_slices = cross.map(|(i, c)| (format!("/cross_slice_checks/{i}"), &c.check));
-        let all: Vec<(String, &Check)> = of_slices.chain(over_slices).collect();
+        let all: Vec<(String, &Check)> = spec.checks_at().collect();
         self.unique("check", all.iter().map(|(at, c)| (format!("{at}/id"), c.id.as_str())));
         for (at, check) in &all {
             self.check(at, check);
